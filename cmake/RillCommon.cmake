@@ -1,0 +1,28 @@
+# What every part shares: language level, warnings, the helper for unit tests.
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_C_STANDARD 11)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  add_link_options(-fuse-ld=lld)
+endif()
+set(RILL_ROOT ${CMAKE_CURRENT_LIST_DIR}/..)
+set(RILL_WARNINGS -Wall -Wextra -Werror -Wno-unused-parameter)
+
+# rill_add_unit_test(NAME sources... LIBS libs...): one GoogleTest program in
+# ${CMAKE_BINARY_DIR}/unit, run by tools/check.sh.
+function(rill_add_unit_test name)
+  cmake_parse_arguments(ARG "" "" "LIBS" ${ARGN})
+  if(NOT RILL_BUILD_TESTS)
+    return()
+  endif()
+  find_package(GTest REQUIRED)
+  add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
+  target_compile_options(${name} PRIVATE ${RILL_WARNINGS})
+  target_include_directories(${name} PRIVATE ${RILL_ROOT})
+  target_compile_definitions(${name} PRIVATE RILL_TEST_DATA="${RILL_ROOT}/test/data")
+  target_link_libraries(${name} PRIVATE ${ARG_LIBS} GTest::gtest GTest::gtest_main)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/unit)
+  set_property(GLOBAL APPEND PROPERTY RILL_UNIT_TESTS ${name})
+endfunction()
