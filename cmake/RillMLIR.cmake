@@ -16,7 +16,7 @@ target_include_directories(rill_mlir INTERFACE
   ${PROJECT_SOURCE_DIR}/include ${PROJECT_BINARY_DIR}/include
   ${PROJECT_SOURCE_DIR}/runtime/include)
 target_compile_definitions(rill_mlir INTERFACE ${LLVM_DEFS})
-target_compile_options(rill_mlir INTERFACE -Wall -Wextra -Werror -Wno-unused-parameter)
+target_compile_options(rill_mlir INTERFACE -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare)
 target_link_libraries(rill_mlir INTERFACE MLIR LLVM)
 
 # Read by mlir_tablegen.
