@@ -127,7 +127,7 @@ Value Graph::weight(const std::string &name) {
 
 Value Graph::weightRows(const std::string &name, int64_t first, int64_t count) {
   const ModelTensor &tensor = tensors.at(name);
-  SmallVector<int64_t> shape(tensor.shape);
+  SmallVector<int64_t> shape(tensor.shape.begin(), tensor.shape.end());
   shape[0] = count;
   return WeightReadOp::create(
       builder, loc(name),
