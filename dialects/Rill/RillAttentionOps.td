@@ -15,14 +15,19 @@ def Rill_RopeOp : Rill_Op<"rope", [Pure]> {
     half: (x_i, x_{i+d/2}); interleaved: (x_{2i}, x_{2i+1}); the pair (u, v)
     becomes (u cos a - v sin a, v cos a + u sin a). cos and sin are rounded to
     f32, the products are f32. Shapes: x [B,S,n,d], positions [B,S].
-    Constraints: (rope_c1) x is [B,S,n,d] with d even; y has x's shape.
-    (rope_c2) positions are [B,S]. (rope_c3) theta > 0.
+    `table` [P,d], when given, holds those cosines (d/2) and sines (d/2) of
+    positions 0..P-1; Tiling adds it. Constraints: (rope_c1) x is [B,S,n,d]
+    with d even; y has x's shape. (rope_c2) positions are [B,S]. (rope_c3)
+    theta > 0. (rope_c4) the table is [P,d].
     Source: HF modeling_lfm2.py, apply_rotary_pos_emb; lfm2_5_vl.md 2.5.
   }];
-  let arguments = (ins Rill_Act:$x, Rill_Ids:$positions, F64Attr:$theta,
+  let arguments = (ins Rill_Act:$x, Rill_Ids:$positions,
+                       Optional<Rill_Weight>:$table, F64Attr:$theta,
                        DefaultValuedAttr<Rill_RopeLayoutAttr, "RopeLayout::Half">:$layout);
   let results = (outs Rill_Act:$y);
-  let assemblyFormat = "$x `,` $positions attr-dict `:` functional-type(operands, results)";
+  let assemblyFormat = [{
+    $x `,` $positions (`table` $table^)? attr-dict `:` functional-type(operands, results)
+  }];
   let hasVerifier = 1;
 }
 
@@ -66,16 +71,18 @@ def Rill_AttentionUpdateOp : Rill_Op<"attention_update",
     Shapes: y [B,S,h*d]; states [B,kv,T,d]. Constraints: (attention_update_c1)
     qkv's width is (h+2kv)*d and y's is h*d. (attention_update_c2) q_norm and
     k_norm are [d]. (attention_update_c3) both states are linear rows states
-    [B,kv,T,d] with row_dim 2. Source: as rill.attention, rill.rope.
+    [B,kv,T,d] with row_dim 2. (attention_update_c4) the table, as at
+    rill.rope, is [P,d]. Source: as rill.attention, rill.rope.
   }];
   let arguments = (ins Rill_Act:$qkv, Rill_Weight:$q_norm, Rill_Weight:$k_norm,
-                       Rill_Ids:$positions, FlatSymbolRefAttr:$k_state,
+                       Rill_Ids:$positions, Optional<Rill_Weight>:$table,
+                       FlatSymbolRefAttr:$k_state,
                        FlatSymbolRefAttr:$v_state, I64Attr:$heads,
                        F64Attr:$eps, F64Attr:$theta, F64Attr:$scale,
                        DefaultValuedAttr<Rill_RopeLayoutAttr, "RopeLayout::Half">:$layout);
   let results = (outs Rill_Act:$y);
   let assemblyFormat = [{
-    $qkv `,` $q_norm `,` $k_norm `,` $positions `states` `(` $k_state `,` $v_state `)`
+    $qkv `,` $q_norm `,` $k_norm `,` $positions (`table` $table^)? `states` `(` $k_state `,` $v_state `)`
     attr-dict `:` functional-type(operands, results)
   }];
   let hasVerifier = 1;

@@ -28,7 +28,7 @@ def Rill_EmbeddingOp : Rill_Op<"embedding", [Pure]> {
   let hasVerifier = 1;
 }
 
-def Rill_LinearOp : Rill_Op<"linear", [Pure, AttrSizedOperandSegments]> {
+def Rill_LinearOp : Rill_Op<"linear", [Pure, AttrSizedOperandSegments, IsolatedFromAbove]> {
   let summary = "Matrix product with prologue, several weights, epilogue";
   let description = [{
     `acc_i[r,n] = sum_k p(x)[r,k] * w_i[n,k]` in f32, where r runs over all
@@ -69,7 +69,7 @@ def Rill_LinearOp : Rill_Op<"linear", [Pure, AttrSizedOperandSegments]> {
   }];
 }
 
-def Rill_ElementwiseOp : Rill_Op<"elementwise", [Pure]> {
+def Rill_ElementwiseOp : Rill_Op<"elementwise", [Pure, IsolatedFromAbove]> {
   let summary = "One scalar f32 expression over whole tensors";
   let description = [{
     The region maps one element of each input, widened to f32, to the element

@@ -43,6 +43,7 @@ def RillPlan_VariantOp : RillPlan_Op<"variant",
     Block arguments are the method's inputs. `symbols` maps each shape symbol
     to its inclusive range [min, max]. After planning `arena_bytes` is the
     arena the variant needs at the upper ends. `output_dims` as at the kernel.
+    `input_limits` bounds integer inputs: 0 <= value < limit, 0 for others.
     Constraints: (variant_c1) symbols are S, h or w with 1 <= min <= max.
     (variant_c2) one input_name per block argument, one output_name per
     returned value.
@@ -50,7 +51,9 @@ def RillPlan_VariantOp : RillPlan_Op<"variant",
   let arguments = (ins SymbolNameAttr:$sym_name, StrAttr:$method, StrAttr:$target,
                        DictionaryAttr:$symbols, ArrayAttr:$input_names,
                        ArrayAttr:$output_names, ArrayAttr:$input_dims,
-                       ArrayAttr:$output_dims, OptionalAttr<I64Attr>:$arena_bytes,
+                       ArrayAttr:$output_dims,
+                       DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$input_limits,
+                       OptionalAttr<I64Attr>:$arena_bytes,
                        OptionalAttr<I64Attr>:$scratch_bytes);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = [{
@@ -73,6 +76,14 @@ def RillPlan_StateOp : RillPlan_Op<"state", [Pure]> {
   let arguments = (ins FlatSymbolRefAttr:$state);
   let results = (outs AnyRankedTensor:$value);
   let assemblyFormat = "$state attr-dict `:` type($value)";
+}
+
+def RillPlan_ViewOp : RillPlan_Op<"view", [Pure]> {
+  let summary = "The same memory with another shape";
+  let description = [{ Both types hold the same number of elements. }];
+  let arguments = (ins AnyRankedTensor:$source);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = "$source attr-dict `:` type($source) `to` type($result)";
 }
 
 def RillPlan_SymbolOp : RillPlan_Op<"symbol", [Pure]> {

@@ -8,6 +8,10 @@
 using namespace mlir;
 using namespace rill;
 
+static bool isTableFor(Value table, int64_t width) {
+  return tensorType(table).getRank() == 2 && lastDim(table) == width;
+}
+
 LogicalResult RopeOp::verify() {
   auto x = tensorType(getX()), positions = tensorType(getPositions());
   if (x.getRank() != 4 || x.getDimSize(3) % 2 != 0 ||
@@ -20,6 +24,10 @@ LogicalResult RopeOp::verify() {
   }
   if (!(getTheta().convertToDouble() > 0)) {
     return emitOpError("rope_c3: theta is not positive");
+  }
+  if (getTable() && !isTableFor(getTable(), x.getDimSize(3))) {
+    return emitOpError("rope_c4: the table ")
+           << getTable().getType() << " has no rows of " << x.getDimSize(3);
   }
   return success();
 }
@@ -46,7 +54,8 @@ static LogicalResult verifySegment(AttentionOp op, SegmentAttr segment,
            << groups << " key heads do not divide " << heads << " query heads";
   }
   Visibility seen = segment.getVisibility();
-  bool valueOnly = seen == Visibility::Causal || seen == Visibility::SameBlock ||
+  bool valueOnly = seen == Visibility::Causal ||
+                   seen == Visibility::SameBlock ||
                    seen == Visibility::Ancestors;
   bool wide = seen == Visibility::SameBlock || seen == Visibility::Window;
   if ((state && valueOnly) || wide != (segment.getWidth() > 0)) {
@@ -104,6 +113,10 @@ LogicalResult AttentionUpdateOp::verify() {
   if (!isVectorOf(getQNorm(), size) || !isVectorOf(getKNorm(), size)) {
     return emitOpError("attention_update_c2: q_norm and k_norm are not of ")
            << size << " values";
+  }
+  if (getTable() && !isTableFor(getTable(), size)) {
+    return emitOpError("attention_update_c4: the table ")
+           << getTable().getType() << " has no rows of " << size;
   }
   return success();
 }

@@ -66,8 +66,8 @@ LogicalResult RillDialect::verifyOperationAttribute(Operation *op,
   return op->emitOpError("has unknown attribute ") << name;
 }
 
-/// rill.name and rill.dims = ["B", "S", ...] on method arguments: a letter per
-/// dimension, or "" for static ones that need none.
+/// rill.name, rill.limit (values are 0 .. limit-1) and rill.dims = ["B", "S",
+/// ...] on method arguments: a letter per dimension, or "" for static ones.
 LogicalResult RillDialect::verifyRegionArgAttribute(Operation *op,
                                                     unsigned region,
                                                     unsigned index,
@@ -76,12 +76,19 @@ LogicalResult RillDialect::verifyRegionArgAttribute(Operation *op,
   if (name == "rill.name") {
     return success(isa<StringAttr>(attribute.getValue()));
   }
+  if (name == "rill.limit") {
+    auto limit = dyn_cast<IntegerAttr>(attribute.getValue());
+    return limit && limit.getInt() > 0 ? success()
+                                       : op->emitOpError("argument ")
+                                             << index
+                                             << " has a rill.limit below 1";
+  }
   if (name != "rill.dims") {
     return op->emitOpError("argument has unknown attribute ") << name;
   }
   auto dims = dyn_cast<ArrayAttr>(attribute.getValue());
-  auto type =
-      dyn_cast<RankedTensorType>(op->getRegion(region).getArgument(index).getType());
+  auto type = dyn_cast<RankedTensorType>(
+      op->getRegion(region).getArgument(index).getType());
   if (!dims || !type || static_cast<int64_t>(dims.size()) != type.getRank()) {
     return op->emitOpError("argument ")
            << index << " needs one rill.dims entry per dimension";

@@ -14,8 +14,9 @@ using namespace rill;
 using namespace rill::lfm2vl;
 
 void Graph::buildTokenEmbedding() {
-  Block *block = openMethod("token_embedding",
-                            {{"ids", i64, {Dim(batch), Dim("S")}}});
+  Block *block =
+      openMethod("token_embedding",
+                 {{"ids", i64, {Dim(batch), Dim("S")}, config.text.vocab}});
   std::string name = std::string(kTextRoot) + "embed_tokens";
   Value y = EmbeddingOp::create(
       builder, loc(name),
@@ -38,9 +39,10 @@ Value Graph::shortConv(int64_t index, const std::string &layer, Value n) {
     Value bias = config.text.convBias
                      ? weightRows(conv + ".in_proj.bias", part * hidden, hidden)
                      : Value();
-    parts.push_back(linear(
-        conv + ".in_proj", n,
-        weightRows(conv + ".in_proj.weight", part * hidden, hidden), bias, f32));
+    parts.push_back(
+        linear(conv + ".in_proj", n,
+               weightRows(conv + ".in_proj.weight", part * hidden, hidden),
+               bias, f32));
   }
   Value g = elementwise(conv + ".gate_in", {parts[0], parts[2]}, act, multiply);
   auto state = FlatSymbolRefAttr::get(
@@ -72,8 +74,9 @@ Value Graph::selfAttention(int64_t index, const std::string &layer, Value n,
   auto rotate = [&](const std::string &name, Value x) -> Value {
     Value normed = norm(name, x, text.normEps, f32);
     auto shape = ::mlir::cast<RankedTensorType>(x.getType()).getShape();
-    return RopeOp::create(builder, loc(name + ".rope"), type(shape, act), normed,
-                          positions, APFloat(text.ropeTheta), RopeLayout::Half);
+    return RopeOp::create(builder, loc(name + ".rope"), type(shape, act),
+                          normed, positions, Value(), APFloat(text.ropeTheta),
+                          RopeLayout::Half);
   };
   Value q = rotate(self + ".q_layernorm", project("q_proj", text.heads));
   Value k = rotate(self + ".k_layernorm", project("k_proj", text.kvHeads));
@@ -81,7 +84,8 @@ Value Graph::selfAttention(int64_t index, const std::string &layer, Value n,
   std::string state = "layers." + std::to_string(index);
   auto rows = type({batch, text.kvHeads, capacity, text.headDim}, act);
   SmallVector<Value> keys, values;
-  for (auto [name, row, list] : {std::tuple(".k", k, &keys), {".v", v, &values}}) {
+  for (auto [name, row, list] :
+       {std::tuple(".k", k, &keys), {".v", v, &values}}) {
     auto symbol = FlatSymbolRefAttr::get(builder.getContext(), state + name);
     list->push_back(StateReadOp::create(builder, loc(self), rows, symbol));
     list->push_back(row);
@@ -118,9 +122,9 @@ Value Graph::feedForward(const std::string &layer, Value x) {
 
 void Graph::buildTextDecoder(const char *name, bool allRows) {
   const TextConfig &text = config.text;
-  Block *block =
-      openMethod(name, {{"embeds", act, {Dim(batch), Dim("S"), Dim(text.hidden)}},
-                        {"positions", i64, {Dim(batch), Dim("S")}}});
+  Block *block = openMethod(
+      name, {{"embeds", act, {Dim(batch), Dim("S"), Dim(text.hidden)}},
+             {"positions", i64, {Dim(batch), Dim("S")}, capacity}});
   std::string root = kTextRoot;
   Value x = cast(root + "embeds", block->getArgument(0), f32);
   for (size_t i = 0; i < text.isAttention.size(); ++i) {

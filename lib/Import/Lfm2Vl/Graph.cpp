@@ -105,6 +105,10 @@ Block *Graph::openMethod(const char *name, std::vector<Argument> arguments) {
     }
     method.setArgAttr(i, "rill.name", builder.getStringAttr(argument.name));
     method.setArgAttr(i, "rill.dims", builder.getArrayAttr(dims));
+    if (argument.limit) {
+      method.setArgAttr(i, "rill.limit",
+                        builder.getI64IntegerAttr(argument.limit));
+    }
   }
   Block *block = method.addEntryBlock();
   builder.setInsertionPointToStart(block);
@@ -113,8 +117,8 @@ Block *Graph::openMethod(const char *name, std::vector<Argument> arguments) {
 
 void Graph::closeMethod(ValueRange results) {
   func::ReturnOp::create(builder, method.getLoc(), results);
-  method.setType(builder.getFunctionType(method.getArgumentTypes(),
-                                         results.getTypes()));
+  method.setType(
+      builder.getFunctionType(method.getArgumentTypes(), results.getTypes()));
 }
 
 Value Graph::weight(const std::string &name) {
@@ -130,8 +134,7 @@ Value Graph::weightRows(const std::string &name, int64_t first, int64_t count) {
   SmallVector<int64_t> shape(tensor.shape.begin(), tensor.shape.end());
   shape[0] = count;
   return WeightReadOp::create(
-      builder, loc(name),
-      type(shape, elementType(builder, tensor.info->dtype)),
+      builder, loc(name), type(shape, elementType(builder, tensor.info->dtype)),
       FlatSymbolRefAttr::get(builder.getContext(), name),
       builder.getDenseI64ArrayAttr({first, count}));
 }
@@ -147,8 +150,7 @@ static void fillRegion(OpBuilder &builder, Region &region, Location loc,
 }
 
 static SmallVector<int64_t> withLast(Value x, int64_t last) {
-  SmallVector<int64_t> shape(
-      cast<RankedTensorType>(x.getType()).getShape());
+  SmallVector<int64_t> shape(cast<RankedTensorType>(x.getType()).getShape());
   shape.back() = last;
   return shape;
 }
@@ -158,10 +160,9 @@ Value Graph::linear(const std::string &at, Value x, Value weight, Value bias,
   int64_t columns =
       ::mlir::cast<RankedTensorType>(weight.getType()).getDimSize(0);
   ValueRange aux = bias ? ValueRange(bias) : ValueRange();
-  auto op = LinearOp::create(builder, loc(at),
-                             type(withLast(x, columns), element), x,
-                             ValueRange(), weight, aux, Prologue::None,
-                             Combine::Concat, APFloat(0.0), TypeAttr());
+  auto op = LinearOp::create(
+      builder, loc(at), type(withLast(x, columns), element), x, ValueRange(),
+      weight, aux, Prologue::None, Combine::Concat, APFloat(0.0), TypeAttr());
   fillRegion(builder, op.getBody(), op.getLoc(), bias ? 2 : 1,
              [](OpBuilder &b, Location l, ValueRange args) -> Value {
                if (args.size() == 1) {
@@ -195,20 +196,20 @@ Value Graph::elementwise(const std::string &at, ValueRange inputs, Type element,
 }
 
 Value Graph::add(const std::string &at, Value a, Value b) {
-  return elementwise(at, {a, b}, f32,
-                     [](OpBuilder &builder, Location l, ValueRange args) -> Value {
-                       return arith::AddFOp::create(builder, l, args[0], args[1]);
-                     });
+  return elementwise(
+      at, {a, b}, f32,
+      [](OpBuilder &builder, Location l, ValueRange args) -> Value {
+        return arith::AddFOp::create(builder, l, args[0], args[1]);
+      });
 }
 
 Value Graph::cast(const std::string &at, Value x, Type element) {
   if (getElementTypeOrSelf(x) == element) {
     return x;
   }
-  return elementwise(at, x, element,
-                     [](OpBuilder &, Location, ValueRange args) -> Value {
-                       return args[0];
-                     });
+  return elementwise(
+      at, x, element,
+      [](OpBuilder &, Location, ValueRange args) -> Value { return args[0]; });
 }
 
 Value Graph::splitHeads(Value x, int64_t heads) {
@@ -218,10 +219,11 @@ Value Graph::splitHeads(Value x, int64_t heads) {
                  from.getElementType());
   SmallVector<ReassociationIndices> groups = {{0}, {1}, {2, 3}};
   Value rows = tensor::DimOp::create(builder, x.getLoc(), x, 1);
-  SmallVector<OpFoldResult> sizes = {
-      builder.getIndexAttr(from.getDimSize(0)), rows,
-      builder.getIndexAttr(heads), builder.getIndexAttr(width)};
-  return tensor::ExpandShapeOp::create(builder, x.getLoc(), to, x, groups, sizes);
+  SmallVector<OpFoldResult> sizes = {builder.getIndexAttr(from.getDimSize(0)),
+                                     rows, builder.getIndexAttr(heads),
+                                     builder.getIndexAttr(width)};
+  return tensor::ExpandShapeOp::create(builder, x.getLoc(), to, x, groups,
+                                       sizes);
 }
 
 Value Graph::joinHeads(Value x) {
@@ -230,8 +232,8 @@ Value Graph::joinHeads(Value x) {
 }
 
 static Value constant(OpBuilder &b, Location loc, double value) {
-  return arith::ConstantOp::create(b, loc,
-                                   b.getF32FloatAttr(static_cast<float>(value)));
+  return arith::ConstantOp::create(
+      b, loc, b.getF32FloatAttr(static_cast<float>(value)));
 }
 
 /// x / (1 + e^-x)
@@ -246,7 +248,8 @@ Value rill::lfm2vl::emitSilu(OpBuilder &b, Location loc, Value x) {
 Value rill::lfm2vl::emitGeluTanh(OpBuilder &b, Location loc, Value x) {
   Value square = arith::MulFOp::create(b, loc, x, x);
   Value cube = arith::MulFOp::create(b, loc, square, x);
-  Value scaled = arith::MulFOp::create(b, loc, cube, constant(b, loc, 0.044715));
+  Value scaled =
+      arith::MulFOp::create(b, loc, cube, constant(b, loc, 0.044715));
   Value inner = arith::AddFOp::create(b, loc, x, scaled);
   Value arg = arith::MulFOp::create(b, loc, inner,
                                     constant(b, loc, 0.7978845608028654));
@@ -258,8 +261,8 @@ Value rill::lfm2vl::emitGeluTanh(OpBuilder &b, Location loc, Value x) {
 
 /// 0.5 x (1 + erf(x / sqrt(2)))
 Value rill::lfm2vl::emitGeluErf(OpBuilder &b, Location loc, Value x) {
-  Value arg = arith::MulFOp::create(b, loc, x,
-                                    constant(b, loc, 0.7071067811865476));
+  Value arg =
+      arith::MulFOp::create(b, loc, x, constant(b, loc, 0.7071067811865476));
   Value erf = math::ErfOp::create(b, loc, arg);
   Value one = arith::AddFOp::create(b, loc, erf, constant(b, loc, 1.0));
   Value half = arith::MulFOp::create(b, loc, x, constant(b, loc, 0.5));

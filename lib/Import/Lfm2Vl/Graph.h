@@ -21,8 +21,7 @@ namespace rill::lfm2vl {
 /// One argument or result dimension: a size, or S, h, w.
 struct Dim {
   Dim(int64_t size) : size(size) {}
-  Dim(const char *symbol)
-      : size(mlir::ShapedType::kDynamic), symbol(symbol) {}
+  Dim(const char *symbol) : size(mlir::ShapedType::kDynamic), symbol(symbol) {}
   int64_t size;
   std::string symbol;
 };
@@ -44,6 +43,7 @@ public:
     const char *name;
     mlir::Type element;
     std::vector<Dim> dims;
+    int64_t limit = 0; ///< integer values are 0 .. limit-1; 0: no integers
   };
   mlir::Block *openMethod(const char *name, std::vector<Argument> arguments);
   void closeMethod(mlir::ValueRange results);
@@ -67,7 +67,8 @@ public:
   mlir::Value joinHeads(mlir::Value x);
 
   mlir::Location loc(const std::string &name);
-  mlir::RankedTensorType type(llvm::ArrayRef<int64_t> shape, mlir::Type element);
+  mlir::RankedTensorType type(llvm::ArrayRef<int64_t> shape,
+                              mlir::Type element);
 
   // The text graph (BuildText.cpp) and the vision graph (BuildVision.cpp).
   void buildTokenEmbedding();
