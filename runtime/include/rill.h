@@ -49,16 +49,17 @@ typedef struct rill_tensor {
 } rill_tensor;
 
 typedef struct rill_open_options {
-  size_t size; /* sizeof(rill_open_options) */
+  size_t size;                /* sizeof(rill_open_options) */
   const char *weights_folder; /* for external weights; NULL: beside the file */
   const char *expected_content_id; /* NULL, or "sha256:..." that must match */
-  int32_t verify; /* 0: header, plans, code; 1: weights too */
-  int32_t inspect_only; /* 1: never map code as executable */
+  int32_t verify;                  /* 0: header, plans, code; 1: weights too */
+  int32_t inspect_only;            /* 1: never map code as executable */
 } rill_open_options;
 
 /* Opens the artifact at `path` and checks it. The model is immutable, may be
  * shared by threads, and must outlive its sessions. `options` may be NULL. */
-RILL_API rill_status rill_open(const char *path, const rill_open_options *options,
+RILL_API rill_status rill_open(const char *path,
+                               const rill_open_options *options,
                                rill_model **out);
 /* The bytes must stay valid and unchanged until rill_close. */
 RILL_API rill_status rill_open_memory(const void *data, size_t bytes,
@@ -86,7 +87,8 @@ RILL_API void rill_session_free(rill_session *session);
 /* Length 0: the next call starts a new sequence from empty states. */
 RILL_API rill_status rill_session_reset(rill_session *session);
 /* Rows committed so far, per sequence 0..batch-1. */
-RILL_API int64_t rill_session_length(const rill_session *session, int64_t sequence);
+RILL_API int64_t rill_session_length(const rill_session *session,
+                                     int64_t sequence);
 /* Sets the length of a sequence to `length` <= its present length; an error
  * when a ring no longer holds the rows before it. */
 RILL_API rill_status rill_session_rollback(rill_session *session,
@@ -104,10 +106,6 @@ RILL_API const char *rill_method_name(const rill_model *model, size_t index);
 RILL_API rill_status rill_invoke(rill_session *session, const char *method,
                                  const rill_tensor *inputs, size_t input_count,
                                  rill_tensor *outputs, size_t output_count);
-
-typedef void (*rill_log_callback)(void *user, int level, const char *text);
-/* Nothing is printed by the library; NULL (the default) drops messages. */
-RILL_API void rill_set_log(rill_log_callback callback, void *user);
 
 #ifdef __cplusplus
 }

@@ -72,11 +72,12 @@ enum { RILL_RT_MAX_PROGRAM = 64, RILL_RT_MAX_STACK = 16 };
 /* A plan section: header, then dispatches, operands, program words. */
 #define RILL_RT_PLAN_MAGIC 0x4e4c5052u /* "RPLN" */
 typedef struct rill_rt_plan {
-  uint32_t magic, version; /* version 1 */
+  uint32_t magic, version;              /* version 1 */
   int64_t symbol_min[3], symbol_max[3]; /* S, h, w; 1..1 when unused */
   uint64_t arena_bytes, scratch_bytes;
   uint32_t input_count, output_count;
-  uint32_t dispatch_count, operand_count, program_count, reserved;
+  uint32_t dispatch_count, operand_count, program_count;
+  uint32_t max_patches; /* h * w <= max_patches; 0: h, w unused */
 } rill_rt_plan;
 
 typedef struct rill_rt_dispatch {
