@@ -7,6 +7,10 @@
 
 #include "rill/Dialect/Rill/Rill.h"
 #include "rill/Dialect/RillPlan/RillPlan.h"
+#include "rill/Kernel/Passes.h"
+#include "rill/Plan/Passes.h"
+#include "rill/Target/X86/X86.h"
+#include "rill/Tiling/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -25,6 +29,12 @@ void rill::registerDialects(mlir::DialectRegistry &registry) {
                   mlir::math::MathDialect, mlir::memref::MemRefDialect,
                   mlir::scf::SCFDialect, mlir::tensor::TensorDialect,
                   mlir::vector::VectorDialect>();
+  x86::registerPolicies();
 }
 
-void rill::registerPasses() { mlir::registerTransformsPasses(); }
+void rill::registerPasses() {
+  mlir::registerTransformsPasses();
+  registerTilingPasses();
+  registerPlanPasses();
+  registerKernelPasses();
+}
