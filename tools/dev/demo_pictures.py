@@ -83,7 +83,7 @@ def render(rng, scene, width, height):
             h = side * rng.uniform(0.85, 0.98)
             w = h * 5 / 7
         else:
-            w = h = side * rng.uniform(0.55, 0.82)
+            w = h = side * rng.uniform(0.68, 0.92)
         x = cell_w * (cell % 3) + rng.uniform(0.02, 0.98) * (cell_w - w)
         y = cell_h * (cell // 3) + rng.uniform(0.02, 0.98) * (cell_h - h)
         box = [x, y, x + w, y + h]
@@ -138,7 +138,7 @@ def draw_size(rng):
     """Width and height; about one picture in sixteen is large enough for tiles."""
     if rng.random() < 1 / 16:
         return rng.randint(144, 200), rng.randint(144, 200)
-    return rng.randint(64, 112), rng.randint(64, 112)
+    return rng.randint(80, 112), rng.randint(80, 112)
 
 
 def held_out(seed, count):
