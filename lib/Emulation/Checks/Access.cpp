@@ -181,6 +181,16 @@ static void reportRace(Warp &w, int lane, const Stamp &other, bool write,
          {}, {s.placeOf(other)});
 }
 
+uint8_t wordMask(uint64_t word, uint64_t at, uint64_t bytes) {
+  uint8_t mask = 0;
+  for (uint64_t b = 0; b < 4; ++b) {
+    if (word + b >= at && word + b < at + bytes) {
+      mask = static_cast<uint8_t>(mask | 1u << b);
+    }
+  }
+  return mask;
+}
+
 /// Whether the write was made visible to the asynchronous proxy.
 static bool proxyFenced(Warp &w, int lane, Cta &target, const Stamp &write) {
   if (write.async || write.cta == 0) {
@@ -200,17 +210,19 @@ static bool proxyFenced(Warp &w, int lane, Cta &target, const Stamp &write) {
 }
 
 static void checkWord(Warp &w, int lane, Cta &cta, uint32_t word, Touch touch,
-                      bool strong) {
+                      bool strong, uint8_t mask) {
   SharedShadow::Accesses &a = cta.shadow.words[word];
   bool writes = touch == Touch::Write || touch == Touch::Atomic ||
                 touch == Touch::AsyncWrite;
   bool async = touch == Touch::AsyncRead || touch == Touch::AsyncWrite;
   auto where = [&] { return "shared word " + hex(word * 4); };
   auto conflicts = [&](const Stamp &s) {
-    return s.cta && !(s.strong && strong) && !isOrdered(w, lane, s);
+    return s.cta && (s.mask & mask) && !(s.strong && strong) &&
+           !isOrdered(w, lane, s);
   };
-  if (conflicts(a.write)) {
-    reportRace(w, lane, a.write, writes, true, where());
+  if (conflicts(a.write) || conflicts(a.write2)) {
+    reportRace(w, lane, conflicts(a.write) ? a.write : a.write2, writes, true,
+               where());
   } else if (touch == Touch::AsyncRead && !proxyFenced(w, lane, cta, a.write)) {
     Scheduler &s = *w.grid->scheduler;
     s.find(w, lane, Kind::MissingProxyFence,
@@ -232,9 +244,13 @@ static void checkWord(Warp &w, int lane, Cta &cta, uint32_t word, Touch touch,
   }
   Stamp now = stampOf(w, lane, strong);
   now.async = async;
+  now.mask = mask;
   if (writes) {
+    if (a.write.cta && (a.write.mask & ~mask)) {
+      a.write2 = a.write;
+    }
     a.write = now;
-    if (touch == Touch::Write) {
+    if (touch == Touch::Write && mask == 15) {
       a.read = Stamp();
       a.more = 0;
     }
@@ -301,7 +317,8 @@ void checkShared(Warp &w, int lane, Cta &cta, uint32_t offset, unsigned bytes,
   }
   if (!sh.words.empty()) {
     for (uint32_t word = offset / 4; word <= (offset + bytes - 1) / 4; ++word) {
-      checkWord(w, lane, cta, word, touch, strong);
+      checkWord(w, lane, cta, word, touch, strong,
+                wordMask(word * 4, offset, bytes));
     }
   }
 }
@@ -329,6 +346,7 @@ void endAsyncWrite(Cta &cta, uint32_t offset, uint32_t bytes,
   if (!sh.words.empty() && stamp.cta) {
     for (uint32_t word = offset / 4; word <= (offset + bytes - 1) / 4; ++word) {
       sh.words[word].write = stamp;
+      sh.words[word].write2 = Stamp();
       sh.words[word].read = Stamp();
       sh.words[word].more = 0;
     }

@@ -55,6 +55,9 @@ void beginAsyncWrite(Warp &w, int lane, Cta &cta, uint32_t offset,
 void endAsyncWrite(Cta &cta, uint32_t offset, uint32_t bytes,
                    const Stamp &stamp);
 
+/// Which bytes of the 4-byte word at `word` lie in [at, at + bytes).
+uint8_t wordMask(uint64_t word, uint64_t at, uint64_t bytes);
+
 /// The stamp of an access by a lane now.
 Stamp stampOf(Warp &w, int lane, bool strong);
 /// Whether an earlier access is ordered before the lane's next one.

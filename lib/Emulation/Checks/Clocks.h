@@ -16,6 +16,7 @@ struct Stamp {
   uint16_t tid = 0;
   bool strong = false; ///< atomic, volatile, or ordered
   bool async = false;  ///< written by the asynchronous proxy
+  uint8_t mask = 15;   ///< bytes of the word
 };
 
 /// Epoch of stamps that no block barrier orders.

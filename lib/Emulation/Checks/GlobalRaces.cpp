@@ -21,11 +21,12 @@ GlobalRaces::Word &GlobalRaces::word(uint64_t address) {
 }
 
 void GlobalRaces::checkWord(Warp &w, int lane, uint64_t address, Touch touch,
-                            bool strong) {
+                            bool strong, uint8_t mask) {
   Word &x = word(address);
   bool writes = touch != Touch::Read && touch != Touch::AsyncRead;
   auto conflicts = [&](const Stamp &s) {
-    return s.cta && !(s.strong && strong) && !isOrdered(w, lane, s);
+    return s.cta && (s.mask & mask) && !(s.strong && strong) &&
+           !isOrdered(w, lane, s);
   };
   auto report = [&](const Stamp &s, bool wrote) {
     bool other = scheduler.gridOf(s) != w.grid->id;
@@ -38,6 +39,8 @@ void GlobalRaces::checkWord(Warp &w, int lane, uint64_t address, Touch touch,
   };
   if (conflicts(x.write)) {
     report(x.write, true);
+  } else if (conflicts(x.write2)) {
+    report(x.write2, true);
   }
   if (writes) {
     if (conflicts(x.read)) {
@@ -47,10 +50,16 @@ void GlobalRaces::checkWord(Warp &w, int lane, uint64_t address, Touch touch,
     }
   }
   Stamp now = stampOf(w, lane, strong);
+  now.mask = mask;
   if (writes) {
+    if (x.write.cta && (x.write.mask & ~mask)) {
+      x.write2 = x.write;
+    }
     x.write = now;
     if (touch != Touch::Atomic) {
-      x.read = x.read2 = Stamp();
+      if (mask == 15) {
+        x.read = x.read2 = Stamp();
+      }
       return;
     }
   }
@@ -66,7 +75,7 @@ void GlobalRaces::checkWord(Warp &w, int lane, uint64_t address, Touch touch,
 void GlobalRaces::access(Warp &w, int lane, uint64_t address, unsigned bytes,
                          Touch touch, bool strong) {
   for (uint64_t a = address & ~uint64_t(3); a < address + bytes; a += 4) {
-    checkWord(w, lane, a, touch, strong);
+    checkWord(w, lane, a, touch, strong, wordMask(a, address, bytes));
   }
 }
 
@@ -129,6 +138,7 @@ void GlobalRaces::beforeStore(Warp &w, int lane, uint64_t key, Semantics sem,
     out = view;
   } else if (sem == Semantics::Relaxed) {
     out = t.released;
+    scope = std::min(scope, static_cast<Scope>(t.releasedScope));
   }
   auto it = syncs.find(key);
   if (readModifyWrite && it != syncs.end()) {
@@ -157,6 +167,7 @@ void GlobalRaces::fence(Warp &w, Mask m, Scope scope) {
     auto view = std::make_shared<View>();
     release(w, l, *view);
     t.released = view;
+    t.releasedScope = static_cast<uint8_t>(scope);
   }
 }
 

@@ -42,7 +42,7 @@ public:
 private:
   static constexpr uint64_t kPage = 1024; ///< bytes a shadow page covers
   struct Word {
-    Stamp write, read, read2;
+    Stamp write, write2, read, read2;
   };
   struct Page {
     Word words[kPage / 4];
@@ -65,7 +65,8 @@ private:
   };
   void write(Buffer &buffer, size_t index);
   Word &word(uint64_t address);
-  void checkWord(Warp &w, int lane, uint64_t address, Touch touch, bool strong);
+  void checkWord(Warp &w, int lane, uint64_t address, Touch touch, bool strong,
+                 uint8_t mask);
   bool reaches(const Sync &s, Warp &w) const;
 
   Scheduler &scheduler;

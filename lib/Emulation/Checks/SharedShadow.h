@@ -12,7 +12,8 @@ struct SharedShadow {
     std::vector<Stamp> stamps; ///< one per thread
   };
   struct Accesses {
-    Stamp write, read;
+    Stamp write, write2; ///< the last two that touched different bytes
+    Stamp read;
     uint32_t more = 0; ///< index + 1 into `readers`
   };
   std::vector<uint8_t> initialized; ///< one bit per byte

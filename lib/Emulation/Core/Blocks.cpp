@@ -205,6 +205,7 @@ void Scheduler::bind(Cta &c, uint64_t linear) {
     w.bulk.clear();
     w.flights.clear();
     w.wgmmaGroup = 0;
+    w.lastYield = 0;
     std::fill(std::begin(w.clusterPhase), std::end(w.clusterPhase), 0u);
   }
 }
@@ -377,9 +378,12 @@ void Scheduler::reportStall() {
       for (Warp &w : cta->warps) {
         for (uint32_t i = 0; i < w.groupCount; ++i) {
           const Group &g = w.groups[i];
-          auto &[count, place] = stand[{grid->id, g.pc}];
+          // Spinning lanes are named at the read they spin on.
+          uint32_t pc = g.state == Group::Ready && w.lastYield ? w.lastYield
+                                                               : g.pc;
+          auto &[count, place] = stand[{grid->id, pc}];
           if (count == 0) {
-            place = placeOf(w, std::countr_zero(g.lanes), g.pc);
+            place = placeOf(w, std::countr_zero(g.lanes), pc);
           }
           count += static_cast<uint32_t>(std::popcount(g.lanes));
         }

@@ -97,6 +97,7 @@ struct Warp {
   std::vector<WgmmaFlight> flights;
   uint32_t wgmmaGroup = 0;
   uint64_t executed = 0;
+  uint32_t lastYield = 0; ///< pc of the last spin read, for stall reports
   uint64_t clusterPhase[kLanes] = {}; ///< awaited phase + 1 of a lane, or 0
   Mask carry = 0; ///< the condition code of add.cc and friends
 

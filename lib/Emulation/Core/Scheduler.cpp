@@ -157,6 +157,7 @@ bool Scheduler::runGroup(Warp &w, uint32_t quantum) {
       ++g.pc;
       break;
     case Step::Yield:
+      w.lastYield = g.pc;
       ++g.pc;
       more = false;
       break;
