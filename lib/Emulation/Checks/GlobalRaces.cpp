@@ -96,6 +96,31 @@ bool GlobalRaces::reaches(const Sync &s, Warp &w) const {
   return false;
 }
 
+std::vector<GlobalRaces::Range> GlobalRaces::footprint() const {
+  std::map<uint64_t, const Page *> sorted;
+  for (auto &[key, page] : pages) {
+    sorted[key] = page.get();
+  }
+  std::vector<Range> out;
+  for (auto &[key, page] : sorted) {
+    for (uint64_t i = 0; i < kPage / 4; ++i) {
+      const Word &x = page->words[i];
+      if (!x.write.cta && !x.read.cta) {
+        continue;
+      }
+      uint64_t at = key * kPage + i * 4;
+      bool written = x.write.cta != 0;
+      if (!out.empty() && out.back().end == at &&
+          out.back().written == written) {
+        out.back().end += 4;
+      } else {
+        out.push_back({at, at + 4, written});
+      }
+    }
+  }
+  return out;
+}
+
 void GlobalRaces::release(Warp &w, int lane, View &into) {
   Cta &c = *w.cta;
   uint32_t tid = w.tid(lane);

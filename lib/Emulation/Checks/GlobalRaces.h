@@ -26,6 +26,13 @@ public:
   static void release(Warp &w, int lane, View &into);
   static void acquire(Warp &w, int lane, const ViewPtr &from);
 
+  /// Global bytes this run touched, sorted, neighbours joined.
+  struct Range {
+    uint64_t first = 0, end = 0;
+    bool written = false;
+  };
+  std::vector<Range> footprint() const;
+
   // Delayed stores.
   /// Keeps a weak store back; it is visible to its thread at once.
   void delay(Warp &w, int lane, uint64_t address, char *host, const void *data,

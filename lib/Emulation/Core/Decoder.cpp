@@ -34,6 +34,9 @@ std::shared_ptr<Program> Decoder::run() {
   collect();
   layoutShared();
   layoutFrames();
+  for (auto &f : module.functions) {
+    program->codeIndex.push_back(functionIndex(f->name));
+  }
   std::vector<std::vector<Type>> allTypes;
   for (uint32_t i = 0; i < order.size(); ++i) {
     decodeFunction(i);

@@ -65,6 +65,7 @@ void Driver::destroyContext(Context *c) {
     }
   }
   for (uint64_t a : mine) {
+    freePinned(reinterpret_cast<void *>(a));
     memory->release(a);
   }
   for (Stream *s : c->streams) {

@@ -150,6 +150,9 @@ int Driver::runLaunches(
   };
   Context *c = chain.front()->function->module->context;
   int error = scheduler.run();
+  if (scheduler.races) {
+    touched(scheduler.races->footprint());
+  }
   if (!countersFile.empty()) {
     std::ofstream out(countersFile, std::ios::app);
     for (Grid *g : grids) {

@@ -176,6 +176,9 @@ void relocate(LoadedModule &m) {
       if (auto it = m.ptx->varIndex.find(r.symbol);
           it != m.ptx->varIndex.end() && m.variables[it->second]) {
         value = m.variables[it->second]->address;
+      } else if (auto f = m.ptx->functionIndex.find(r.symbol);
+                 f != m.ptx->functionIndex.end()) {
+        value = kCodeWindow | f->second;
       } else {
         throw PtxError(m.ptx->name + ":" + std::to_string(v.line) +
                            ": the initialiser of '" + std::string(v.name) +

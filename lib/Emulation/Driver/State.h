@@ -2,6 +2,7 @@
 #ifndef LIB_EMULATION_DRIVER_STATE_H
 #define LIB_EMULATION_DRIVER_STATE_H
 
+#include "../Checks/GlobalRaces.h"
 #include "../Core/Decoder.h"
 #include "../Core/Memory.h"
 #include "../Core/Report.h"
@@ -24,6 +25,9 @@ struct LaunchRecord {
 
 /// One queued operation. It runs when something needs it, never earlier
 /// unless a seed says so.
+/// Operations something is ordered after: stream id -> highest number.
+using StreamClock = std::map<uint64_t, uint64_t>;
+
 struct Op {
   std::function<int()> run;
   std::vector<std::shared_ptr<Op>> needs;
@@ -32,6 +36,7 @@ struct Op {
   std::string what;
   bool done = false;
   uint64_t number = 0, stream = 0;
+  StreamClock clock; ///< itself included
 };
 using OpPtr = std::shared_ptr<Op>;
 
@@ -134,6 +139,14 @@ struct GraphExec {
   Context *context = nullptr;
 };
 
+/// What an operation that ran has touched.
+struct Footprint {
+  uint64_t stream = 0, number = 0;
+  StreamClock clock;
+  std::string what;
+  std::vector<GlobalRaces::Range> ranges;
+};
+
 /// One rule of RILL_EMU_FAULT.
 struct FaultRule {
   std::string function; ///< "*" for every one
@@ -165,6 +178,9 @@ struct Driver {
   std::map<uint64_t, unsigned> conditionals;
   uint64_t nextId = 1, opCount = 0;
   uint64_t launches = 0;
+  StreamClock hostClock; ///< what the host has waited for
+  std::vector<Footprint> footprints;
+  OpPtr running;
 
   /// Reads the environment; called by cuInit.
   CUresult initialize();
@@ -179,7 +195,9 @@ struct Driver {
   OpPtr enqueue(Stream &stream, std::string what, std::function<int()> run,
                 std::shared_ptr<LaunchRecord> launch = nullptr);
   /// Runs an operation and all it needs. Returns its context's error.
-  int finish(const OpPtr &op);
+  int finish(const OpPtr &op, bool hostWaits = true);
+  /// Compares what the running operation touched with unordered ones.
+  void touched(std::vector<GlobalRaces::Range> ranges);
   int finishAll(Context &context);
   /// Runs queued work at random points when a seed is set.
   void seededProgress();

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 namespace rill::emu::cuda {
 
@@ -29,6 +30,53 @@ CUresult Driver::streamOf(CUstream handle, Stream *&out) {
   return CUDA_ERROR_INVALID_HANDLE;
 }
 
+static void joinClock(StreamClock &into, const StreamClock &from) {
+  for (auto &[stream, number] : from) {
+    uint64_t &mine = into[stream];
+    mine = std::max(mine, number);
+  }
+}
+
+static bool orderedAfter(const StreamClock &clock, uint64_t stream,
+                         uint64_t number) {
+  auto it = clock.find(stream);
+  return it != clock.end() && it->second >= number;
+}
+
+void Driver::touched(std::vector<GlobalRaces::Range> ranges) {
+  if (!running || !(options.checks & kCheckRace)) {
+    return;
+  }
+  Footprint mine{running->stream, running->number, running->clock,
+                 running->what, std::move(ranges)};
+  std::erase_if(footprints, [&](const Footprint &f) {
+    return orderedAfter(hostClock, f.stream, f.number);
+  });
+  for (const Footprint &f : footprints) {
+    if (orderedAfter(mine.clock, f.stream, f.number) ||
+        orderedAfter(f.clock, mine.stream, mine.number)) {
+      continue;
+    }
+    size_t i = 0, k = 0;
+    while (i < mine.ranges.size() && k < f.ranges.size()) {
+      const auto &a = mine.ranges[i], &b = f.ranges[k];
+      if (a.first < b.end && b.first < a.end && (a.written || b.written)) {
+        Finding x;
+        x.kind = Kind::StreamRace;
+        x.message = mine.what + " on stream " + std::to_string(mine.stream) +
+                    " and " + f.what + " on stream " +
+                    std::to_string(f.stream) + " touch the same memory (" +
+                    memory->describe(std::max(a.first, b.first)) +
+                    ") and nothing orders them";
+        report.add(std::move(x));
+        break;
+      }
+      (a.end < b.end ? i : k) += 1;
+    }
+  }
+  footprints.push_back(std::move(mine));
+}
+
 OpPtr Driver::enqueue(Stream &s, std::string what, std::function<int()> run,
                       std::shared_ptr<LaunchRecord> launch) {
   Context &c = *s.context;
@@ -39,7 +87,11 @@ OpPtr Driver::enqueue(Stream &s, std::string what, std::function<int()> run,
   op->number = ++opCount;
   op->stream = s.id;
   op->previous = s.last;
+  op->clock = hostClock;
   auto need = [&](const OpPtr &o) {
+    if (o) {
+      joinClock(op->clock, o->clock);
+    }
     if (o && !o->done) {
       op->needs.push_back(o);
     }
@@ -60,6 +112,7 @@ OpPtr Driver::enqueue(Stream &s, std::string what, std::function<int()> run,
   } else if (!(s.flags & 1)) {
     need(c.legacyLast);
   }
+  op->clock[op->stream] = op->number;
   s.last = op;
   seededProgress();
   return op;
@@ -79,8 +132,11 @@ static std::vector<OpPtr> chainOf(const OpPtr &op) {
   return chain;
 }
 
-int Driver::finish(const OpPtr &op) {
+int Driver::finish(const OpPtr &op, bool hostWaits) {
   int error = 0;
+  if (op && hostWaits) {
+    joinClock(hostClock, op->clock);
+  }
   std::vector<OpPtr> stack{op};
   while (!stack.empty()) {
     OpPtr o = stack.back();
@@ -108,6 +164,7 @@ int Driver::finish(const OpPtr &op) {
       for (const OpPtr &link : chain) {
         launches.push_back(link->launch);
       }
+      running = o;
       int e = runLaunches(launches);
       error = error ? error : e;
       for (const OpPtr &link : chain) {
@@ -116,7 +173,9 @@ int Driver::finish(const OpPtr &op) {
     } else {
       o->done = true;
       if (o->run) {
+        OpPtr outer = std::exchange(running, o);
         int e = o->run();
+        running = outer;
         error = error ? error : e;
       }
     }
@@ -132,6 +191,9 @@ int Driver::finish(const OpPtr &op) {
 int Driver::finishAll(Context &c) {
   std::vector<OpPtr> ends;
   for (Stream *s : c.streams) {
+    if (s->last) {
+      joinClock(hostClock, s->last->clock);
+    }
     if (s->last && !s->last->done) {
       ends.push_back(s->last);
     }
@@ -156,7 +218,7 @@ void Driver::seededProgress() {
   auto it = c->streams.begin();
   std::advance(it, (opCount * 40503u + options.seed) % c->streams.size());
   if ((*it)->last) {
-    finish((*it)->last);
+    finish((*it)->last, false);
   }
 }
 
@@ -242,6 +304,7 @@ RILL_CUDA_API CUresult cuStreamQuery(CUstream handle) {
     RILL_TRY_CU(d.streamOf(handle, s));
     RILL_TRY_CU(notCapturing(s));
     if (!s->last || s->last->done) {
+      d.finish(s->last);
       return static_cast<CUresult>(s->context->error);
     }
     // Each question lets one operation run, so polling ends.
@@ -254,7 +317,7 @@ RILL_CUDA_API CUresult cuStreamQuery(CUstream handle) {
       }
       op = *it;
     }
-    d.finish(op);
+    d.finish(op, false);
     return CUDA_ERROR_NOT_READY;
   });
 }
@@ -355,7 +418,7 @@ RILL_CUDA_API CUresult cuStreamWaitEvent(CUstream handle, CUevent event,
       s->capture->invalid = true;
       return CUDA_ERROR_STREAM_CAPTURE_ISOLATION;
     }
-    if (e->op && !e->op->done) {
+    if (e->op) {
       s->waits.push_back(e->op);
     }
     return CUDA_SUCCESS;
@@ -442,9 +505,10 @@ RILL_CUDA_API CUresult cuEventQuery(CUevent event) {
       return CUDA_ERROR_CAPTURED_EVENT;
     }
     if (!e->op || e->op->done) {
+      d.finish(e->op);
       return static_cast<CUresult>(e->context->error);
     }
-    d.finish(e->op);
+    d.finish(e->op, false);
     return CUDA_ERROR_NOT_READY;
   });
 }

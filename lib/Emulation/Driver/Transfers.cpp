@@ -67,6 +67,16 @@ static int runCopy(Driver &d, uint64_t dst, uint64_t src, size_t bytes) {
   }
   std::memmove(to, from, bytes);
   markWritten(d, dst, bytes);
+  std::vector<GlobalRaces::Range> ranges;
+  if (b) {
+    ranges.push_back({src, src + bytes, false});
+  }
+  if (a) {
+    ranges.push_back({dst, dst + bytes, true});
+  }
+  std::sort(ranges.begin(), ranges.end(),
+            [](auto &x, auto &y) { return x.first < y.first; });
+  d.touched(std::move(ranges));
   return 0;
 }
 
@@ -273,6 +283,7 @@ static int runFill(Driver &d, uint64_t a, uint32_t value, unsigned size,
     std::memcpy(to + i * size, &value, size);
   }
   markWritten(d, a, n * size);
+  d.touched({{a, a + n * size, true}});
   return 0;
 }
 

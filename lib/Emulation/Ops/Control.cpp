@@ -158,7 +158,8 @@ Step callIndirect(Warp &w, const Ins &i, Mask m) {
     int l = __builtin_ctz(left);
     uint64_t index = a[l] & ~kWindowMask;
     if ((a[l] & kWindowMask) != kCodeWindow ||
-        index >= w.program->functions.size()) {
+        index >= w.program->codeIndex.size() ||
+        w.program->codeIndex[index] < 0) {
       w.grid->scheduler->fault(w, l, 718, Kind::Illegal,
                                "indirect call of an address that is no "
                                "function");
@@ -168,7 +169,8 @@ Step callIndirect(Warp &w, const Ins &i, Mask m) {
       int x = __builtin_ctz(k);
       same |= a[x] == a[l] ? Mask(1) << x : 0;
     }
-    enter(w, i, same, static_cast<uint32_t>(index));
+    enter(w, i, same,
+          static_cast<uint32_t>(w.program->codeIndex[index]));
     left &= ~same;
   }
   return Step::Jump;

@@ -167,7 +167,8 @@ bool decodeFunctionAddress(Decode &d) {
   if (index < 0) {
     return false;
   }
-  d.ins.a = d.owner.constant(kCodeWindow | uint64_t(index), true);
+  uint64_t number = d.owner.module.functionIndex.at(d.op(1).name);
+  d.ins.a = d.owner.constant(kCodeWindow | number, true);
   d.ins.d = d.dst(d.op(0), Type::U64);
   d.finish(move<uint64_t>, InsClass::Move);
   return true;
