@@ -49,9 +49,6 @@ void Driver::touched(std::vector<GlobalRaces::Range> ranges) {
   }
   Footprint mine{running->stream, running->number, running->clock,
                  running->what, std::move(ranges)};
-  std::erase_if(footprints, [&](const Footprint &f) {
-    return orderedAfter(hostClock, f.stream, f.number);
-  });
   for (const Footprint &f : footprints) {
     if (orderedAfter(mine.clock, f.stream, f.number) ||
         orderedAfter(f.clock, mine.stream, mine.number)) {
@@ -73,6 +70,19 @@ void Driver::touched(std::vector<GlobalRaces::Range> ranges) {
       }
       (a.end < b.end ? i : k) += 1;
     }
+  }
+  // What the host has waited for is ordered before all that is queued later,
+  // but not before what waits in a queue already.
+  bool pending = false;
+  for (Context *c : contexts) {
+    for (Stream *s : c->streams) {
+      pending |= s->last && !s->last->done && s->last != running;
+    }
+  }
+  if (!pending) {
+    std::erase_if(footprints, [&](const Footprint &f) {
+      return orderedAfter(hostClock, f.stream, f.number);
+    });
   }
   footprints.push_back(std::move(mine));
 }
