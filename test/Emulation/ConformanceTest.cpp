@@ -47,8 +47,7 @@ TEST(Parse, UnknownInstructionNamesFileAndLine) {
     load(text);
     FAIL();
   } catch (const PtxError &e) {
-    EXPECT_STREQ(e.what(),
-                 "test.ptx:5: unknown instruction 'frobnicate.b32'");
+    EXPECT_STREQ(e.what(), "test.ptx:5: unknown instruction 'frobnicate.b32'");
     EXPECT_EQ(e.line, 5u);
   }
 }

@@ -115,7 +115,8 @@ TEST_P(Programs, MatrixProduct) {
   std::vector<uint16_t> a(n * k), b(n * k);
   std::vector<double> fa(n * k), fb(n * k);
   for (size_t i = 0; i < n * k; ++i) {
-    int va = static_cast<int>(i * 7 % 9) - 4, vb = static_cast<int>(i * 5 % 7) - 3;
+    int va = static_cast<int>(i * 7 % 9) - 4,
+        vb = static_cast<int>(i * 5 % 7) - 3;
     auto half = [](int v) {
       static const uint16_t table[] = {0, 0x3c00, 0x4000, 0x4200, 0x4400};
       return static_cast<uint16_t>(table[std::abs(v)] | (v < 0 ? 0x8000 : 0));
@@ -127,8 +128,7 @@ TEST_P(Programs, MatrixProduct) {
   }
   CUdeviceptr da = upload(a), db = upload(b),
               dc = upload(std::vector<float>(n * n));
-  launch(load("matmul"), {2, 2}, {128}, 0, nullptr, da, db, dc, int(n),
-         int(k));
+  launch(load("matmul"), {2, 2}, {128}, 0, nullptr, da, db, dc, int(n), int(k));
   auto c = download<float>(dc, n * n);
   for (size_t i = 0; i < n; ++i) {
     for (size_t j = 0; j < n; ++j) {
@@ -362,7 +362,8 @@ TEST_F(HostBugs, MissingEventWaitGivesStaleData) {
   EXPECT_TRUE(reported(Kind::StreamRace));
 }
 
-// ---- E6: misuse ---------------------------------------------------------------
+// ---- E6: misuse
+// ---------------------------------------------------------------
 using Misuse = DriverTest;
 
 TEST_F(Misuse, LaunchLimits) {
@@ -381,9 +382,9 @@ TEST_F(Misuse, LaunchLimits) {
   EXPECT_EQ(cuFuncSetAttribute(f, 8, 300000), CUDA_ERROR_INVALID_VALUE);
   EXPECT_EQ(cuFuncSetAttribute(f, 8, 200000), CUDA_SUCCESS);
   EXPECT_EQ(go(1, 1, 32, 50000), CUDA_SUCCESS);
-  EXPECT_EQ(cuLaunchKernel(nullptr, 1, 1, 1, 1, 1, 1, 0, nullptr, params,
-                           nullptr),
-            CUDA_ERROR_INVALID_HANDLE);
+  EXPECT_EQ(
+      cuLaunchKernel(nullptr, 1, 1, 1, 1, 1, 1, 0, nullptr, params, nullptr),
+      CUDA_ERROR_INVALID_HANDLE);
 }
 
 TEST_F(Misuse, MemoryAndHandles) {
@@ -449,9 +450,9 @@ TEST_F(Misuse, Images) {
                                  "ELF........"),
             CUDA_ERROR_NO_BINARY_FOR_GPU);
   EXPECT_EQ(cuModuleLoadData(&m, "nonsense"), CUDA_ERROR_INVALID_PTX);
-  EXPECT_EQ(cuModuleLoadData(
-                &m, ".version 8.0\n.target sm_100a\n.address_size 64\n"),
-            CUDA_ERROR_NO_BINARY_FOR_GPU);
+  EXPECT_EQ(
+      cuModuleLoadData(&m, ".version 8.0\n.target sm_100a\n.address_size 64\n"),
+      CUDA_ERROR_NO_BINARY_FOR_GPU);
   EXPECT_EQ(
       cuModuleLoadData(&m, ".version 9.9\n.target sm_80\n.address_size 64\n"),
       CUDA_ERROR_UNSUPPORTED_PTX_VERSION);

@@ -58,8 +58,7 @@ struct Program {
            RILL_OK(cuDeviceTotalMem_v2, &bytes, 0) &&
            RILL_OK(cuDeviceGetAttribute, &n, 16, 0) &&
            RILL_OK(cuDevicePrimaryCtxRetain, &ctx, 0) &&
-           RILL_OK(cuCtxSetCurrent, ctx) &&
-           RILL_OK(cuCtxGetCurrent, &seen) &&
+           RILL_OK(cuCtxSetCurrent, ctx) && RILL_OK(cuCtxGetCurrent, &seen) &&
            RILL_OK(cuMemGetInfo_v2, &bytes, &total) &&
            RILL_OK(cuMemAlloc_v2, &p, 128) &&
            RILL_OK(cuMemAllocHost_v2, &host, 128) &&

@@ -46,9 +46,9 @@ Sample readSample(const std::filesystem::path &path) {
       } else if (key == "cluster") {
         s.cluster = number();
       }
-    } else if (size_t c = line.find("//"); c != std::string::npos &&
-                                           line.find('@', c) !=
-                                               std::string::npos) {
+    } else if (size_t c = line.find("//");
+               c != std::string::npos &&
+               line.find('@', c) != std::string::npos) {
       s.marked.insert(n);
     }
   }
@@ -73,8 +73,7 @@ struct Outcome {
   Report report;
 };
 
-void runSample(const Sample &s, uint32_t checks, uint64_t seed,
-               Outcome &out) {
+void runSample(const Sample &s, uint32_t checks, uint64_t seed, Outcome &out) {
   DeviceMemory memory(64 << 20);
   memory.trackWrites = checks & kCheckInit;
   auto module = parsePtx(s.text, s.name);
@@ -86,8 +85,8 @@ void runSample(const Sample &s, uint32_t checks, uint64_t seed,
     variables.push_back(a->address);
   }
   const Function *kernel = module->find("k");
-  auto program = decodeKernel(*module, *kernel,
-                              [&](uint32_t v) { return variables[v]; });
+  auto program =
+      decodeKernel(*module, *kernel, [&](uint32_t v) { return variables[v]; });
   Allocation *in = memory.allocate(16384, Allocation::Device);
   Allocation *to = memory.allocate(16384, Allocation::Device);
   for (uint32_t i = 0; i < 4096; ++i) {
@@ -146,8 +145,9 @@ TEST(Pairs, RightKernelsPass) {
       for (uint64_t seed = 0; seed < 8; ++seed) {
         Outcome o;
         runSample(s, checks, seed, o);
-        EXPECT_EQ(o.error, 0) << s.name << " checks " << checks << " seed "
-                              << seed << "\n" << allText(o.report);
+        EXPECT_EQ(o.error, 0)
+            << s.name << " checks " << checks << " seed " << seed << "\n"
+            << allText(o.report);
         EXPECT_EQ(o.report.count(), 0u)
             << s.name << " checks " << checks << " seed " << seed << "\n"
             << allText(o.report);
@@ -161,9 +161,7 @@ TEST(Pairs, BrokenTwinsAreReportedInPlace) {
   ASSERT_GE(all.size(), 40u);
   size_t reported = 0;
   for (const Sample &s : all) {
-    uint32_t lowest = s.level == "none"       ? 0
-                      : s.level == "memcheck" ? 1
-                                              : 2;
+    uint32_t lowest = s.level == "none" ? 0 : s.level == "memcheck" ? 1 : 2;
     bool every = true;
     for (uint32_t level = lowest; level < 4; ++level) {
       for (uint64_t seed = 0; seed < 8; ++seed) {
