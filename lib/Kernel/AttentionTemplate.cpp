@@ -32,7 +32,7 @@ private:
   Keys segment(size_t index, size_t &bound);
   SmallVector<Value> keysLoop(const Keys &keys, SmallVector<Value> state);
   SmallVector<Value> oneKey(const Keys &keys, Value t, ValueRange state);
-  Value dot(const Keys &keys, Value at);
+  Value products(const Keys &keys, Value at);
 
   KernelCode &code;
   AttentionOp op;
@@ -96,7 +96,8 @@ Keys AttentionTile::segment(size_t index, size_t &bound) {
   return result;
 }
 
-Value AttentionTile::dot(const Keys &keys, Value at) {
+/// The products of one key, lane by lane, unsummed.
+Value AttentionTile::products(const Keys &keys, Value at) {
   Value sum;
   for (int64_t v = 0; v < vectors; ++v) {
     Value part = code.loadVector(keys.keys,
@@ -104,14 +105,14 @@ Value AttentionTile::dot(const Keys &keys, Value at) {
     sum = sum ? code.fma(queryVectors[v], part, sum)
               : code.fmul(queryVectors[v], part);
   }
-  return code.sumLanes(sum);
+  return sum;
 }
 
 /// state = maximum, sum, then the head's vectors.
 SmallVector<Value> AttentionTile::oneKey(const Keys &keys, Value t,
                                          ValueRange state) {
   Value at = code.add(keys.base, code.mul(t, keys.stride));
-  Value score = dot(keys, at);
+  Value score = code.sumLanes(products(keys, at));
   Value top = code.fmax(state[0], score);
   Value keep = code.exp(code.fsub(state[0], top));
   Value weight = code.exp(code.fsub(score, top));
@@ -133,13 +134,13 @@ SmallVector<Value> AttentionTile::keysLoop(const Keys &keys,
   state = code.loop(
       code.integer(0), whole, lanes, state,
       [&](Value t, ValueRange old) -> SmallVector<Value> {
-        Value scores = code.splat(code.real(0.0), lanes);
-        SmallVector<Value> at;
+        SmallVector<Value> at, rows;
         for (int64_t i = 0; i < lanes; ++i) {
           at.push_back(code.add(
               keys.base, code.mul(code.add(t, code.integer(i)), keys.stride)));
-          scores = code.insert(dot(keys, at.back()), scores, i);
+          rows.push_back(products(keys, at.back()));
         }
+        Value scores = code.sumMany(rows);
         Value top = code.fmax(old[0], code.maxLanes(scores));
         Value keep = code.exp(code.fsub(old[0], top));
         Value weights = code.exp(code.fsub(scores, code.splat(top, lanes)));

@@ -289,6 +289,47 @@ Value KernelCode::maxLanes(Value vector) {
                      [&](Value x, Value y) { return fmax(x, y); });
 }
 
+/// Groups of `size` lanes of p, then of q, each folded to half its size.
+static Value foldGroups(KernelCode &code, Value p, Value q, int64_t size,
+                        int64_t lanes) {
+  SmallVector<int64_t> low, high;
+  for (int64_t from : {int64_t(0), lanes}) {
+    for (int64_t group = 0; group < lanes; group += size) {
+      for (int64_t i = 0; i < size / 2; ++i) {
+        low.push_back(from + group + i);
+        high.push_back(from + group + size / 2 + i);
+      }
+    }
+  }
+  return code.fadd(vector::ShuffleOp::create(code.b, code.loc, p, q, low),
+                   vector::ShuffleOp::create(code.b, code.loc, p, q, high));
+}
+
+Value KernelCode::sumMany(ArrayRef<Value> vectors) {
+  int64_t lanes = cast<VectorType>(vectors[0].getType()).getDimSize(0);
+  SmallVector<Value> level(vectors);
+  level.resize(lanes, splat(real(0.0), lanes));
+  for (int64_t size = lanes; size > 1; size /= 2) {
+    SmallVector<Value> next;
+    for (size_t i = 0; i < level.size(); i += 2) {
+      next.push_back(foldGroups(*this, level[i], level[i + 1], size, lanes));
+    }
+    level = std::move(next);
+  }
+  return level[0];
+}
+
+Value KernelCode::slice(Value vector, int64_t first, int64_t count) {
+  if (count == 1) {
+    return extract(vector, first);
+  }
+  SmallVector<int64_t> lanes;
+  for (int64_t i = 0; i < count; ++i) {
+    lanes.push_back(first + i);
+  }
+  return vector::ShuffleOp::create(b, loc, vector, vector, lanes);
+}
+
 Value KernelCode::extract(Value vector, int64_t lane) {
   return vector::ExtractOp::create(b, loc, vector, lane);
 }

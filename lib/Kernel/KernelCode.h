@@ -88,6 +88,11 @@ public:
   /// Sum of a vector's lanes, in a fixed order (halves, then quarters, ...).
   Value sumLanes(Value vector);
   Value maxLanes(Value vector);
+  /// Lane i of the result is sumLanes(vectors[i]), to the bit; at most as many
+  /// vectors as lanes. The lanes behind the last vector are zero.
+  Value sumMany(mlir::ArrayRef<Value> vectors);
+  /// Lanes first .. first + count - 1; a scalar when count is 1.
+  Value slice(Value vector, int64_t first, int64_t count);
   Value extract(Value vector, int64_t lane);
   Value insert(Value scalar, Value vector, int64_t lane);
   /// Room for `count` f32 values on the stack, 64-byte aligned.

@@ -1,9 +1,10 @@
 //===- LinearTemplate.cpp - Template "linear" for CPUs --------------------===//
 //
 // A tile is `columns` columns of all rows. Each product is a dot product over
-// vectors of `lanes` values: an accumulator per (row, column, weight), one
+// vectors of `lanes` values: an accumulator per (weight, row, column), one
 // fused multiply-add per vector of k, the lanes summed in a fixed order, then
-// the scalar rest. So no row depends on how many rows the call has.
+// the scalar rest. So no row depends on how many rows the call has. The
+// epilogue runs on the columns of one row as a vector.
 //
 //===----------------------------------------------------------------------===//
 #include "KernelCode.h"
@@ -28,9 +29,12 @@ public:
 private:
   /// `rows` rows from `row`, `count` columns from `first`.
   void block(Value row, int64_t rows, Value first, int64_t count);
-  /// Weight and row inside it of column `first` + c, for accumulator i.
-  Value weightRow(int64_t accumulator, Value first, int64_t c, Memory &memory);
-  void store(Value row, Value column, ArrayRef<Value> sums);
+  std::pair<int64_t, int64_t> place(int64_t i, int64_t columns,
+                                    int64_t rows);
+  /// Adds the products of k >= whole to the first lanes of `sums`.
+  Value addRest(Value sums, int64_t whole, ArrayRef<Memory> weights,
+                ArrayRef<Value> weightAt, ArrayRef<Value> xAt);
+  void store(Value row, Value column, int64_t count, ArrayRef<Value> sums);
 
   KernelCode &code;
   LinearOp op;
@@ -52,22 +56,56 @@ LinearTile::LinearTile(KernelCode &code, LinearOp op)
       blockRows(configValue(code.kernel, "rows")),
       zip(op.getCombine() == Combine::Zip) {}
 
-Value LinearTile::weightRow(int64_t accumulator, Value first, int64_t c,
-                            Memory &memory) {
-  memory = code.memory(op.getWeights()[accumulator]);
-  Value column = code.add(first, code.integer(c));
-  return code.mul(column, code.integer(inner));
-}
-
-void LinearTile::store(Value row, Value column, ArrayRef<Value> sums) {
+void LinearTile::store(Value row, Value column, int64_t count,
+                       ArrayRef<Value> sums) {
   Value at = code.add(code.mul(row, code.integer(total)), column);
   SmallVector<Value> arguments(sums);
   for (Value aux : op.getAux()) {
     const Memory &memory = code.memory(aux);
-    arguments.push_back(
-        code.load(memory, memory.type.getRank() == 1 ? column : at));
+    Value index = memory.type.getRank() == 1 ? column : at;
+    arguments.push_back(count == 1 ? code.load(memory, index)
+                                   : code.loadVector(memory, index, count));
   }
-  code.store(code.inlineRegion(op.getBody(), arguments), y, at);
+  Value result = code.inlineRegion(op.getBody(), arguments);
+  if (count == 1) {
+    code.store(result, y, at);
+  } else {
+    code.storeVector(result, y, at);
+  }
+}
+
+Value LinearTile::addRest(Value sums, int64_t whole, ArrayRef<Memory> weights,
+                          ArrayRef<Value> weightAt, ArrayRef<Value> xAt) {
+  int64_t columns = static_cast<int64_t>(weights.size()), rows = xAt.size();
+  SmallVector<Value> scalars;
+  for (int64_t i = 0; i < columns * rows; ++i) {
+    scalars.push_back(code.extract(sums, i));
+  }
+  scalars = code.loop(code.integer(whole), code.integer(inner), 1, scalars,
+                      [&](Value k, ValueRange acc) {
+                        SmallVector<Value> next(acc);
+                        for (int64_t i = 0; i < columns * rows; ++i) {
+                          auto [w, r] = place(i, columns, rows);
+                          next[i] = code.fma(
+                              code.load(x, code.add(xAt[r], k)),
+                              code.load(weights[w], code.add(weightAt[w], k)),
+                              next[i]);
+                        }
+                        return next;
+                      });
+  for (int64_t i = 0; i < columns * rows; ++i) {
+    sums = code.insert(scalars[i], sums, i);
+  }
+  return sums;
+}
+
+/// Accumulator i belongs to (weight column, row): ordered by weight, then row,
+/// then column, so that a row's columns are neighbours.
+std::pair<int64_t, int64_t> LinearTile::place(int64_t i, int64_t columns,
+                                              int64_t rows) {
+  int64_t perWeight = columns / (zip ? op.getWeights().size() : 1);
+  int64_t weight = i / (perWeight * rows), inside = i % (perWeight * rows);
+  return {weight * perWeight + inside % perWeight, inside / perWeight};
 }
 
 void LinearTile::block(Value row, int64_t rows, Value first, int64_t count) {
@@ -76,56 +114,45 @@ void LinearTile::block(Value row, int64_t rows, Value first, int64_t count) {
   SmallVector<Value> weightAt, xAt;
   for (int64_t a = 0; a < accumulators; ++a) {
     for (int64_t c = 0; c < count; ++c) {
-      Memory memory;
-      weightAt.push_back(weightRow(a, first, c, memory));
-      weights.push_back(memory);
+      weights.push_back(code.memory(op.getWeights()[a]));
+      weightAt.push_back(
+          code.mul(code.add(first, code.integer(c)), code.integer(inner)));
     }
   }
   for (int64_t r = 0; r < rows; ++r) {
     xAt.push_back(
         code.mul(code.add(row, code.integer(r)), code.integer(inner)));
   }
-  auto step = [&](Value k, ValueRange sums, int64_t width) {
-    auto load = [&](const Memory &memory, Value at) {
-      Value index = code.add(at, k);
-      return width == 1 ? code.load(memory, index)
-                        : code.loadVector(memory, index, width);
-    };
-    SmallVector<Value> left, next(sums);
-    for (Value at : xAt) {
-      left.push_back(load(x, at));
-    }
-    for (size_t w = 0; w < weights.size(); ++w) {
-      Value right = load(weights[w], weightAt[w]);
-      for (int64_t r = 0; r < rows; ++r) {
-        Value &sum = next[w * rows + r];
-        sum = code.fma(left[r], right, sum);
-      }
-    }
-    return next;
-  };
+  int64_t products = static_cast<int64_t>(weights.size()) * rows;
   int64_t whole = inner / lanes * lanes;
-  Value zero = code.splat(code.real(0.0), lanes);
-  SmallVector<Value> sums(weights.size() * rows, zero);
+  SmallVector<Value> sums(products, code.splat(code.real(0.0), lanes));
   sums =
       code.loop(code.integer(0), code.integer(whole), lanes, sums,
-                [&](Value k, ValueRange acc) { return step(k, acc, lanes); });
-  for (Value &sum : sums) {
-    sum = code.sumLanes(sum);
-  }
+                [&](Value k, ValueRange acc) {
+                  SmallVector<Value> next(acc), left, right;
+                  for (Value at : xAt) {
+                    left.push_back(code.loadVector(x, code.add(at, k), lanes));
+                  }
+                  for (size_t w = 0; w < weights.size(); ++w) {
+                    right.push_back(code.loadVector(
+                        weights[w], code.add(weightAt[w], k), lanes));
+                  }
+                  for (int64_t i = 0; i < products; ++i) {
+                    auto [w, r] = place(i, weights.size(), rows);
+                    next[i] = code.fma(left[r], right[w], next[i]);
+                  }
+                  return next;
+                });
+  Value packed = code.sumMany(sums);
   if (whole < inner) {
-    sums = code.loop(code.integer(whole), code.integer(inner), 1, sums,
-                     [&](Value k, ValueRange acc) { return step(k, acc, 1); });
+    packed = addRest(packed, whole, weights, weightAt, xAt);
   }
-  for (int64_t c = 0; c < count; ++c) {
-    for (int64_t r = 0; r < rows; ++r) {
-      SmallVector<Value> parts;
-      for (int64_t a = 0; a < accumulators; ++a) {
-        parts.push_back(sums[(a * count + c) * rows + r]);
-      }
-      store(code.add(row, code.integer(r)), code.add(first, code.integer(c)),
-            parts);
+  for (int64_t r = 0; r < rows; ++r) {
+    SmallVector<Value> parts;
+    for (int64_t a = 0; a < accumulators; ++a) {
+      parts.push_back(code.slice(packed, (a * rows + r) * count, count));
     }
+    store(code.add(row, code.integer(r)), first, count, parts);
   }
 }
 

@@ -1,0 +1,351 @@
+//===- rill-bench.cpp - Speed of a compiled model -------------------------===//
+//
+// pp (prefill), tg (decode), image and rows, each beside the ceilings of the
+// same run: shares are what to compare, machines are noisy.
+//
+//===----------------------------------------------------------------------===//
+#include "tools/common/tool.h"
+#include "tools/rill-bench/ceilings.h"
+
+#include "rill.h"
+#include "runtime/core/manifest.h"
+#include "runtime/formats/file_writer.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+#include <sched.h>
+
+using namespace rill;
+using namespace rill::tools;
+
+namespace {
+struct Flags {
+  std::string model, output = "md";
+  std::vector<int64_t> prompt = {512}, depth = {128}, rows = {8};
+  std::vector<std::string> images = {"32x32"};
+  int64_t tokens = 16;
+  int repeat = 3, threads = 0;
+};
+
+struct Row {
+  std::string name;
+  double seconds, bytes, flops; ///< of one repetition
+};
+
+/// A model with a session and what the manifest says of its size.
+class Bench {
+public:
+  rt::Status open(const Flags &flags);
+  rt::Status run(const Flags &flags, std::vector<Row> &rows);
+  int threads() const { return used; }
+
+private:
+  rt::Status call(const char *method, std::vector<rill_tensor> inputs,
+                  size_t bytes);
+  rt::Status decoder(const char *method, int64_t rows, int64_t first,
+                     size_t logitRows);
+  rt::Status prefill(int64_t rows);
+  rt::Status vision(int64_t h, int64_t w);
+  rt::Status measure(Row row, int repeat,
+                     const std::function<rt::Status()> &prepare,
+                     const std::function<rt::Status()> &body,
+                     std::vector<Row> &rows);
+  /// Sum of elements and bytes of the matrices of text (or vision).
+  void countWeights();
+
+  std::unique_ptr<rill_model, void (*)(rill_model *)> model{nullptr,
+                                                            rill_close};
+  std::unique_ptr<rill_session, void (*)(rill_session *)> session{
+      nullptr, rill_session_free};
+  rt::Manifest manifest;
+  std::vector<uint8_t> input, output;
+  std::vector<int64_t> positions;
+  int64_t hidden = 0, vocabulary = 0, chunk = 1, depth3p = 0;
+  size_t elementSize = 4;
+  int32_t dtype = RILL_F32;
+  double textBytes = 0, textElements = 0, headElements = 0, visionElements = 0;
+  int used = 1;
+};
+} // namespace
+
+static rt::Status fromC(rill_status error) {
+  if (!error) {
+    return {};
+  }
+  rt::Error copy{static_cast<rt::ErrorCode>(rill_error_code(error)),
+                 rill_error_what(error), rill_error_where(error),
+                 rill_error_why(error), rill_error_mend(error)};
+  rill_error_free(error);
+  return copy;
+}
+
+static rill_tensor tensor(void *data, size_t bytes, int32_t dtype,
+                          std::initializer_list<int64_t> shape) {
+  rill_tensor value = {};
+  value.size = sizeof(value);
+  value.data = data;
+  value.bytes = bytes;
+  value.dtype = dtype;
+  value.rank = static_cast<int32_t>(shape.size());
+  std::copy(shape.begin(), shape.end(), value.shape);
+  return value;
+}
+
+void Bench::countWeights() {
+  bool tied = true;
+  double embedding = 0;
+  for (const rt::WeightInfo &weight : manifest.weights) {
+    double elements = static_cast<double>(weight.bytes) /
+                      static_cast<double>(rt::elementBytes(weight.type));
+    auto has = [&](const char *part) {
+      return weight.name.find(part) != std::string::npos;
+    };
+    if (has("embed_tokens")) {
+      embedding = static_cast<double>(weight.bytes);
+      headElements = elements;
+    } else if (has("lm_head")) {
+      tied = false;
+      textBytes += static_cast<double>(weight.bytes);
+    } else if (has("language_model.layers") || has("embedding_norm")) {
+      textBytes += static_cast<double>(weight.bytes);
+      textElements += weight.shape.size() == 2 ? elements : 0;
+    } else if (weight.shape.size() == 2 && has("vision_tower") &&
+               !has("position_embedding")) {
+      visionElements += elements;
+    }
+  }
+  textBytes += tied ? embedding : 0;
+}
+
+rt::Status Bench::open(const Flags &flags) {
+  rill_model *opened = nullptr;
+  RILL_TRY(fromC(rill_open(flags.model.c_str(), nullptr, &opened)));
+  model.reset(opened);
+  size_t size;
+  const char *text = rill_manifest(opened, &size);
+  RILL_ASSIGN(manifest, rt::parseManifest({text, size}, "manifest"));
+  rill_session_options options = {};
+  options.size = sizeof(options);
+  options.threads = flags.threads;
+  rill_session *made = nullptr;
+  RILL_TRY(fromC(rill_session_create(opened, &options, &made)));
+  session.reset(made);
+  cpu_set_t set;
+  used = flags.threads                                  ? flags.threads
+         : sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set)
+                                                        : 1;
+  const rt::Method *decoder = manifest.method("text_decoder");
+  if (!decoder) {
+    return rt::makeError(rt::ErrorCode::InputInvalid, flags.model,
+                         "has no text_decoder");
+  }
+  hidden = decoder->inputs[0].shape.back().program[1];
+  vocabulary = decoder->outputs[0].shape.back().program[1];
+  elementSize = rt::elementBytes(decoder->inputs[0].type);
+  dtype = elementSize == 2 ? RILL_BF16 : RILL_F32;
+  for (const rt::MethodVariant &variant : decoder->variants) {
+    chunk = std::max(chunk, variant.max[0]);
+  }
+  if (const rt::Method *encoder = manifest.method("vision_encoder")) {
+    depth3p = encoder->inputs[0].shape.back().program[1];
+  }
+  countWeights();
+  return {};
+}
+
+rt::Status Bench::call(const char *method, std::vector<rill_tensor> inputs,
+                       size_t bytes) {
+  output.resize(std::max(output.size(), bytes));
+  rill_tensor out = tensor(output.data(), output.size(), RILL_F32, {});
+  return fromC(rill_invoke(session.get(), method, inputs.data(), inputs.size(),
+                           &out, 1));
+}
+
+rt::Status Bench::decoder(const char *method, int64_t rows, int64_t first,
+                          size_t logitRows) {
+  size_t bytes = rows * hidden * elementSize;
+  if (input.size() < bytes) {
+    // Values around 1, not zeros: 0x3f80 is 1.0 in bf16, also as f32 halves.
+    input.resize(bytes);
+    for (size_t i = 0; i < bytes; ++i) {
+      input[i] = i % 2 ? 0x3f : static_cast<uint8_t>(i * 37);
+    }
+  }
+  positions.resize(rows);
+  for (int64_t s = 0; s < rows; ++s) {
+    positions[s] = first + s;
+  }
+  return call(method,
+              {tensor(input.data(), bytes, dtype, {1, rows, hidden}),
+               tensor(positions.data(), rows * 8, RILL_I64, {1, rows})},
+              logitRows * vocabulary * sizeof(float));
+}
+
+rt::Status Bench::prefill(int64_t rows) {
+  RILL_TRY(fromC(rill_session_reset(session.get())));
+  for (int64_t first = 0; first < rows; first += chunk) {
+    RILL_TRY(decoder("text_decoder", std::min(chunk, rows - first), first, 1));
+  }
+  return {};
+}
+
+rt::Status Bench::vision(int64_t h, int64_t w) {
+  std::vector<float> patches(h * w * depth3p);
+  for (size_t i = 0; i < patches.size(); ++i) {
+    patches[i] = static_cast<float>(i * 37 % 255) / 127.5f - 1.0f;
+  }
+  return call("vision_encoder",
+              {tensor(patches.data(), patches.size() * 4, RILL_F32,
+                      {1, h, w, depth3p})},
+              h * w * hidden * sizeof(float));
+}
+
+rt::Status Bench::measure(Row row, int repeat,
+                          const std::function<rt::Status()> &prepare,
+                          const std::function<rt::Status()> &body,
+                          std::vector<Row> &rows) {
+  std::vector<double> times;
+  for (int i = 0; i <= repeat; ++i) { // the first is the warm-up
+    RILL_TRY(prepare());
+    double begin = secondsNow();
+    RILL_TRY(body());
+    if (i) {
+      times.push_back(secondsNow() - begin);
+    }
+  }
+  std::sort(times.begin(), times.end());
+  row.seconds = times[times.size() / 2];
+  rows.push_back(row);
+  return {};
+}
+
+rt::Status Bench::run(const Flags &flags, std::vector<Row> &rows) {
+  auto nothing = [] { return rt::Status(); };
+  for (int64_t count : flags.prompt) {
+    double flops =
+        2 * (textElements * static_cast<double>(count) + headElements);
+    RILL_TRY(measure(
+        {"pp" + std::to_string(count), 0, textBytes, flops}, flags.repeat,
+        nothing, [&] { return prefill(count); }, rows));
+  }
+  for (int64_t depth : flags.depth) {
+    Row row{"tg" + std::to_string(flags.tokens) + " @ " + std::to_string(depth),
+            0, textBytes, 2 * (textElements + headElements)};
+    RILL_TRY(measure(
+        row, flags.repeat, [&] { return prefill(depth); },
+        [&]() -> rt::Status {
+          for (int64_t t = 0; t < flags.tokens; ++t) {
+            RILL_TRY(decoder("text_decoder", 1, depth + t, 1));
+          }
+          return {};
+        },
+        rows));
+    rows.back().seconds /= static_cast<double>(flags.tokens);
+  }
+  for (int64_t count : flags.rows) {
+    Row row{"rows" + std::to_string(count) + " @ 128", 0, textBytes,
+            2 * (textElements + headElements) * static_cast<double>(count)};
+    RILL_TRY(measure(
+        row, flags.repeat, [&] { return prefill(128); },
+        [&] { return decoder("text_decoder_rows", count, 128, count); }, rows));
+  }
+  for (const std::string &image :
+       depth3p ? flags.images : std::vector<std::string>()) {
+    int h = 0, w = 0;
+    if (std::sscanf(image.c_str(), "%dx%d", &h, &w) != 2 || h < 1 || w < 1) {
+      return rt::makeError(rt::ErrorCode::BadUsage, "--patches",
+                           image + " is no HxW in patches");
+    }
+    Row row{"image " + image, 0, 0, 2 * visionElements * h * w};
+    RILL_TRY(measure(
+        row, flags.repeat, nothing, [&] { return vision(h, w); }, rows));
+  }
+  return {};
+}
+
+static void print(const std::vector<Row> &rows, const Flags &flags, double read,
+                  double fma, int threads) {
+  if (flags.output == "json") {
+    rt::JsonValue::Array list;
+    for (const Row &row : rows) {
+      list.push_back(
+          rt::JsonValue::Object{{"name", row.name},
+                                {"seconds", row.seconds},
+                                {"read_share", row.bytes / row.seconds / read},
+                                {"fma_share", row.flops / row.seconds / fma}});
+    }
+    rt::JsonValue::Object root{{"schema", "rill.bench/1"},
+                               {"threads", threads},
+                               {"read_bytes_per_second", read},
+                               {"fma_flop_per_second", fma},
+                               {"rows", list}};
+    std::printf("%s\n", rt::writeJson(root, {", ", ": ", 2}).c_str());
+    return;
+  }
+  std::printf(
+      "%d threads; ceilings of this run: read %.1f GB/s, FMA %.1f GFLOP/s\n\n",
+      threads, read / 1e9, fma / 1e9);
+  std::printf("| test | ms | GB/s | %% of read | GFLOP/s | %% of FMA |\n"
+              "|---|---|---|---|---|---|\n");
+  for (const Row &row : rows) {
+    std::printf("| %s | %.2f | %.1f | %.0f | %.1f | %.0f |\n", row.name.c_str(),
+                1e3 * row.seconds, row.bytes / row.seconds / 1e9,
+                100 * row.bytes / row.seconds / read,
+                row.flops / row.seconds / 1e9,
+                100 * row.flops / row.seconds / fma);
+  }
+}
+
+int main(int argc, char **argv) {
+  Tool tool("rill-bench",
+            "speed of a compiled model beside this machine's ceilings",
+            "  rill-bench -m lfm.rill -p 128,512 -n 64 -d 0,128\n"
+            "  rill-bench -m lfm.rill -o json\n");
+  Flags flags;
+  tool.option("-m,--model", flags.model, "the .rill file")->required();
+  tool.option("-p,--n-prompt", flags.prompt, "prefill lengths")->delimiter(',');
+  tool.option("-n,--n-gen", flags.tokens, "tokens decoded per repetition");
+  tool.option("-d,--n-depth", flags.depth, "context before decoding")
+      ->delimiter(',');
+  tool.option("--rows", flags.rows, "rows of text_decoder_rows")
+      ->delimiter(',');
+  tool.option("--patches", flags.images, "crops, HxW in patches")
+      ->delimiter(',');
+  tool.option("-r,--repetitions", flags.repeat,
+              "repetitions; the median counts")
+      ->check(CLI::Range(1, 1000));
+  tool.option("-t,--threads", flags.threads, "worker threads")
+      ->check(CLI::Range(0, 256));
+  tool.option("-o,--output", flags.output, "md or json")
+      ->check(CLI::IsMember({"md", "json"}));
+  int code;
+  if (!tool.parse(argc, argv, code)) {
+    return code;
+  }
+  Bench bench;
+  rt::Status status = bench.open(flags);
+  if (!status.ok()) {
+    return tool.fail(status.get());
+  }
+  // Ceilings and model interleaved: the best of five passes around the rows.
+  ReadCeiling ceiling(size_t(1) << 30, bench.threads());
+  double read = 0, fma = 0;
+  auto sample = [&] {
+    read = std::max(read, ceiling.measure());
+    fma = std::max(fma, measureFma(bench.threads(), 0.1));
+  };
+  std::vector<Row> rows;
+  for (int i = 0; i < 3; ++i) {
+    sample();
+  }
+  status = bench.run(flags, rows);
+  if (!status.ok()) {
+    return tool.fail(status.get());
+  }
+  for (int i = 0; i < 2; ++i) {
+    sample();
+  }
+  print(rows, flags, read, fma, bench.threads());
+  return 0;
+}
