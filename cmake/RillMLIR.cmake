@@ -16,7 +16,7 @@ target_include_directories(rill_mlir INTERFACE
   ${PROJECT_SOURCE_DIR}/include ${PROJECT_BINARY_DIR}/include
   ${PROJECT_SOURCE_DIR}/runtime/include)
 target_compile_definitions(rill_mlir INTERFACE ${LLVM_DEFS})
-target_compile_options(rill_mlir INTERFACE -Wall -Wextra -Werror -Wno-unused-parameter)
+target_compile_options(rill_mlir INTERFACE -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare -Wno-deprecated-declarations)
 target_link_libraries(rill_mlir INTERFACE MLIR LLVM)
 
 # Read by mlir_tablegen.
@@ -39,4 +39,14 @@ function(rill_add_library name)
   if(ARG_DEPENDS)
     add_dependencies(${name} ${ARG_DEPENDS})
   endif()
+endfunction()
+
+# rill_add_passes(STAGE): include/rill/<STAGE>/Passes.td -> Passes.h.inc.
+function(rill_add_passes stage)
+  set(LLVM_TARGET_DEFINITIONS ${PROJECT_SOURCE_DIR}/include/rill/${stage}/Passes.td)
+  set(out ${PROJECT_BINARY_DIR}/include/rill/${stage}/Passes.h.inc)
+  file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/include/rill/${stage})
+  file(RELATIVE_PATH relative ${CMAKE_CURRENT_BINARY_DIR} ${out})
+  mlir_tablegen(${relative} -gen-pass-decls -name=${stage})
+  add_public_tablegen_target(Rill${stage}PassIncGen)
 endfunction()

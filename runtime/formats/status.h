@@ -107,7 +107,8 @@ Error makeError(ErrorCode code, std::string where, std::string why,
 
 #define RILL_CONCAT2(a, b) a##b
 #define RILL_CONCAT(a, b) RILL_CONCAT2(a, b)
-/// `RILL_ASSIGN(auto x, f());` gives the value of a Result or returns its error.
+/// `RILL_ASSIGN(auto x, f());` gives the value of a Result or returns its
+/// error.
 #define RILL_ASSIGN(decl, expr)                                                \
   auto RILL_CONCAT(rillResult, __LINE__) = (expr);                             \
   if (!RILL_CONCAT(rillResult, __LINE__).ok()) {                               \

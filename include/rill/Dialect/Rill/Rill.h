@@ -1,0 +1,43 @@
+//===- Rill.h - The rill dialect --------------------------------*- C++ -*-===//
+//
+// Classes of the rill dialect, generated from dialects/Rill.
+//
+//===----------------------------------------------------------------------===//
+#ifndef RILL_DIALECT_RILL_RILL_H
+#define RILL_DIALECT_RILL_RILL_H
+
+#include "mlir/Bytecode/BytecodeOpInterface.h"
+#include "mlir/IR/BuiltinTypes.h"
+#include "mlir/IR/Dialect.h"
+#include "mlir/IR/OpDefinition.h"
+#include "mlir/IR/SymbolTable.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+
+namespace rill {
+/// All session states; reads and appends of one session are ordered by it.
+struct StateResource : mlir::SideEffects::Resource::Base<StateResource> {
+  mlir::StringRef getName() final { return "rill.states"; }
+};
+/// The control block of a session.
+struct ControlResource : mlir::SideEffects::Resource::Base<ControlResource> {
+  mlir::StringRef getName() final { return "rill.control"; }
+};
+} // namespace rill
+
+#include "dialects/Rill/RillEnums.h.inc"
+
+#include "dialects/Rill/RillDialect.h.inc"
+
+#define GET_ATTRDEF_CLASSES
+#include "dialects/Rill/RillAttrs.h.inc"
+
+#define GET_OP_CLASSES
+#include "dialects/Rill/RillOps.h.inc"
+
+namespace rill {
+/// True when `op` may stand in the region of an elementwise or linear op:
+/// the list of docs/Dialect.md, which Reference covers exactly.
+bool isListedScalarOp(mlir::Operation *op);
+} // namespace rill
+
+#endif

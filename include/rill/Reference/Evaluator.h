@@ -1,0 +1,70 @@
+//===- Evaluator.h - Runs rill methods in plain loops -----------*- C++ -*-===//
+//
+// The judge of all lowerings: what each op computes, one op at a time.
+//
+//===----------------------------------------------------------------------===//
+#ifndef RILL_REFERENCE_EVALUATOR_H
+#define RILL_REFERENCE_EVALUATOR_H
+
+#include "rill/Dialect/Rill/Rill.h"
+#include "rill/Reference/Tensor.h"
+#include "runtime/formats/status.h"
+
+#include "mlir/IR/BuiltinOps.h"
+
+#include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/StringMap.h"
+
+#include <functional>
+#include <memory>
+
+namespace rill::reference {
+
+/// Gives the data of weights. Called once per weight.
+using WeightSource = std::function<rt::Result<Tensor>(WeightOp)>;
+
+/// Reads weights from the safetensors files that the module's weights name,
+/// relative to `folder`.
+rt::Result<WeightSource> openWeights(mlir::ModuleOp module,
+                                     const std::string &folder);
+
+/// Evaluates the methods of one module and keeps the session's states.
+class Evaluator {
+public:
+  Evaluator(mlir::ModuleOp module, WeightSource weights);
+
+  /// Runs one method. On success every sequence's length has grown by S if
+  /// the method appends to a state. Errors: InputInvalid (unknown method,
+  /// wrong number, dtype or shape of inputs, ids out of range, more rows than
+  /// a state holds); then the session is unchanged but for state rows at and
+  /// behind its length.
+  rt::Result<std::vector<Tensor>> call(llvm::StringRef method,
+                                       llvm::ArrayRef<Tensor> inputs);
+
+  /// Length 0 for every sequence.
+  void reset();
+  /// Sets all lengths; the caller answers for ring histories.
+  void setLength(int64_t rows);
+  llvm::ArrayRef<int64_t> start() const { return lengths; }
+  /// Rows [first, first+count) of a rows state, sequence `b`, in index order,
+  /// each flattened: [count, row elements]. Rows before 0 are zero.
+  rt::Result<Tensor> stateRows(llvm::StringRef state, int64_t b, int64_t first,
+                               int64_t count);
+
+  /// Called with the location name and value of every op result, in order.
+  std::function<void(llvm::StringRef, const Tensor &)> probe;
+
+private:
+  friend class Frame;
+  rt::Result<const Tensor *> weight(WeightOp op);
+  Tensor &state(StateOp op);
+
+  mlir::ModuleOp module;
+  WeightSource source;
+  llvm::StringMap<Tensor> weights, states;
+  llvm::SmallVector<int64_t> lengths;
+};
+
+} // namespace rill::reference
+
+#endif

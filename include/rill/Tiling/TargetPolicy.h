@@ -1,0 +1,46 @@
+//===- TargetPolicy.h - What a target says about kernels --------*- C++ -*-===//
+//
+// All chip facts that Tiling needs, behind one interface.
+//
+//===----------------------------------------------------------------------===//
+#ifndef RILL_TILING_TARGETPOLICY_H
+#define RILL_TILING_TARGETPOLICY_H
+
+#include "mlir/IR/BuiltinAttributes.h"
+#include "mlir/IR/Operation.h"
+#include "mlir/Support/LLVM.h"
+
+#include <string>
+
+namespace rill {
+
+/// How one dispatch is run.
+struct KernelChoice {
+  std::string kernelTemplate;  ///< KernelTemplate's name
+  mlir::DictionaryAttr config; ///< its tile configuration
+  std::string grid;            ///< shape program: number of tiles
+};
+
+/// The facts of one target.
+class TargetPolicy {
+public:
+  virtual ~TargetPolicy() = default;
+
+  /// Chooses for one (fused) op. `resultDims` holds a shape program per
+  /// dimension of each result. Fails, without a message, when no template
+  /// and no generic kernel can run the op.
+  virtual mlir::FailureOr<KernelChoice>
+  choose(mlir::Operation *op,
+         mlir::ArrayRef<mlir::SmallVector<std::string>> operandDims,
+         mlir::ArrayRef<mlir::SmallVector<std::string>> resultDims) const = 0;
+};
+
+/// The policy of `target`, or null when the name is not known. Owned by the
+/// library.
+const TargetPolicy *lookupTargetPolicy(llvm::StringRef target);
+/// Makes a policy known; called once per target when tools register passes.
+void registerTargetPolicy(llvm::StringRef target, const TargetPolicy *policy);
+
+} // namespace rill
+
+#endif

@@ -1,0 +1,395 @@
+//===- KernelCode.cpp - The function being emitted for a kernel -----------===//
+//
+// Operand pointers, shape programs, scalars, loads and stores, loops.
+//
+//===----------------------------------------------------------------------===//
+#include "KernelCode.h"
+
+#include "rill-rt/kernel_abi.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/IRMapping.h"
+
+#include "llvm/ADT/StringExtras.h"
+
+using namespace mlir;
+using namespace rill;
+using namespace rill::kernel;
+
+KernelCode::KernelCode(OpBuilder &builder, plan::KernelOp kernel,
+                       LLVM::LLVMFuncOp function)
+    : b(builder), loc(kernel.getLoc()), kernel(kernel), function(function) {
+  Block &body = kernel.getBody().front();
+  unsigned operand = 0;
+  for (auto [argument, dims] :
+       llvm::zip_equal(body.getArguments(), kernel.getArgDims())) {
+    memories[argument] =
+        makeMemory(operand++, cast<RankedTensorType>(argument.getType()),
+                   cast<ArrayAttr>(dims));
+  }
+  for (auto state : body.getOps<StateOp>()) {
+    states[state.getSymName()] = makeMemory(
+        operand++, cast<RankedTensorType>(state.getType()), b.getArrayAttr({}));
+  }
+  for (auto [result, dims] : llvm::zip_equal(
+           body.getTerminator()->getOperands(), kernel.getResultDims())) {
+    memories[result] =
+        makeMemory(operand++, cast<RankedTensorType>(result.getType()),
+                   cast<ArrayAttr>(dims));
+  }
+}
+
+KernelCode::Memory KernelCode::makeMemory(unsigned operand,
+                                          RankedTensorType type,
+                                          ArrayAttr dims) {
+  auto pointerType = LLVM::LLVMPointerType::get(b.getContext());
+  Value slot = address(function.getArgument(0), integer(operand), pointerType);
+  Memory memory;
+  memory.pointer = LLVM::LoadOp::create(b, loc, pointerType, slot, 8);
+  memory.type = type;
+  for (Attribute dim : dims) {
+    memory.dims.push_back(cast<StringAttr>(dim).getValue().str());
+  }
+  return memory;
+}
+
+const KernelCode::Memory &KernelCode::memory(Value value) {
+  return memories.find(value)->second;
+}
+
+KernelCode::Memory KernelCode::state(StringRef symbol) {
+  return states.lookup(symbol);
+}
+
+Value KernelCode::controlWord(int64_t index) {
+  Value slot = address(function.getArgument(1), integer(index), b.getI64Type());
+  return LLVM::LoadOp::create(b, loc, b.getI64Type(), slot, 8);
+}
+
+Value KernelCode::start(Value sequence) {
+  Value index = add(integer(RILL_RT_CONTROL_HEAD_WORDS), sequence);
+  Value slot = address(function.getArgument(1), index, b.getI64Type());
+  return LLVM::LoadOp::create(b, loc, b.getI64Type(), slot, 8);
+}
+
+Value KernelCode::program(StringRef text) {
+  SmallVector<Value> stack;
+  for (StringRef word : llvm::split(text, ' ')) {
+    int64_t number;
+    if (!word.getAsInteger(10, number)) {
+      stack.push_back(integer(number));
+    } else if (word == "S") {
+      stack.push_back(controlWord(RILL_RT_CONTROL_S));
+    } else if (word == "h") {
+      stack.push_back(controlWord(RILL_RT_CONTROL_H));
+    } else if (word == "w") {
+      stack.push_back(controlWord(RILL_RT_CONTROL_W));
+    } else {
+      Value right = stack.pop_back_val(), left = stack.pop_back_val();
+      stack.push_back(word == "add"        ? add(left, right)
+                      : word == "mul"      ? mul(left, right)
+                      : word == "floordiv" ? div(left, right)
+                      : word == "ceildiv"
+                          ? div(add(left, sub(right, integer(1))), right)
+                      : word == "min" ? min(left, right)
+                                      : max(left, right));
+    }
+  }
+  return stack.back();
+}
+
+Value KernelCode::dim(const Memory &memory, int64_t index) {
+  if (!memory.type.isDynamicDim(index)) {
+    return integer(memory.type.getDimSize(index));
+  }
+  return program(memory.dims[memory.type.getDynamicDimIndex(index)]);
+}
+
+Value KernelCode::rows(const Memory &memory, int64_t count) {
+  Value product = integer(1);
+  for (int64_t i = 0; i < count; ++i) {
+    product = mul(product, dim(memory, i));
+  }
+  return product;
+}
+
+Value KernelCode::integer(int64_t value) {
+  return arith::ConstantOp::create(b, loc, b.getI64IntegerAttr(value));
+}
+Value KernelCode::real(double value) {
+  return arith::ConstantOp::create(
+      b, loc, b.getF32FloatAttr(static_cast<float>(value)));
+}
+Value KernelCode::add(Value x, Value y) {
+  return arith::AddIOp::create(b, loc, x, y);
+}
+Value KernelCode::sub(Value x, Value y) {
+  return arith::SubIOp::create(b, loc, x, y);
+}
+Value KernelCode::mul(Value x, Value y) {
+  return arith::MulIOp::create(b, loc, x, y);
+}
+Value KernelCode::div(Value x, Value y) {
+  return arith::DivUIOp::create(b, loc, x, y);
+}
+Value KernelCode::rem(Value x, Value y) {
+  return arith::RemUIOp::create(b, loc, x, y);
+}
+Value KernelCode::min(Value x, Value y) {
+  return arith::MinSIOp::create(b, loc, x, y);
+}
+Value KernelCode::max(Value x, Value y) {
+  return arith::MaxSIOp::create(b, loc, x, y);
+}
+Value KernelCode::less(Value x, Value y) {
+  return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, x, y);
+}
+Value KernelCode::equal(Value x, Value y) {
+  return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, x, y);
+}
+Value KernelCode::both(Value x, Value y) {
+  return arith::AndIOp::create(b, loc, x, y);
+}
+Value KernelCode::either(Value x, Value y) {
+  return arith::OrIOp::create(b, loc, x, y);
+}
+Value KernelCode::bit(Value mask, Value index) {
+  Value shifted = arith::ShRUIOp::create(b, loc, mask, index);
+  return arith::TruncIOp::create(b, loc, b.getI1Type(), shifted);
+}
+Value KernelCode::fadd(Value x, Value y) {
+  return arith::AddFOp::create(b, loc, x, y);
+}
+Value KernelCode::fsub(Value x, Value y) {
+  return arith::SubFOp::create(b, loc, x, y);
+}
+Value KernelCode::fmul(Value x, Value y) {
+  return arith::MulFOp::create(b, loc, x, y);
+}
+Value KernelCode::fdiv(Value x, Value y) {
+  return arith::DivFOp::create(b, loc, x, y);
+}
+Value KernelCode::fma(Value x, Value y, Value z) {
+  return math::FmaOp::create(b, loc, x, y, z);
+}
+Value KernelCode::fmax(Value x, Value y) {
+  return arith::MaximumFOp::create(b, loc, x, y);
+}
+Value KernelCode::exp(Value x) { return math::ExpOp::create(b, loc, x); }
+Value KernelCode::rsqrt(Value x) {
+  return fdiv(real(1.0), math::SqrtOp::create(b, loc, x));
+}
+Value KernelCode::fless(Value x, Value y) {
+  return arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OLT, x, y);
+}
+Value KernelCode::toInteger(Value x) {
+  return arith::FPToSIOp::create(b, loc, b.getI64Type(), x);
+}
+Value KernelCode::toFloat(Value x) {
+  return arith::SIToFPOp::create(b, loc, b.getF32Type(), x);
+}
+
+Value KernelCode::address(Value pointer, Value index, Type element) {
+  return LLVM::GEPOp::create(b, loc, pointer.getType(), element, pointer,
+                             ArrayRef<LLVM::GEPArg>{index});
+}
+
+static unsigned bytesOf(Type element) {
+  return element.getIntOrFloatBitWidth() / 8;
+}
+
+/// Widens bf16 and f16 to f32, scalar or vector.
+static Value widen(OpBuilder &b, Location loc, Value value) {
+  Type element = getElementTypeOrSelf(value);
+  if (element.isF32()) {
+    return value;
+  }
+  Type wide = b.getF32Type();
+  if (auto vector = dyn_cast<VectorType>(value.getType())) {
+    wide = VectorType::get(vector.getShape(), wide);
+  }
+  return arith::ExtFOp::create(b, loc, wide, value);
+}
+
+Value KernelCode::load(const Memory &memory, Value index) {
+  Type element = memory.type.getElementType();
+  Value value = LLVM::LoadOp::create(b, loc, element,
+                                     address(memory.pointer, index, element),
+                                     bytesOf(element));
+  return widen(b, loc, value);
+}
+
+Value KernelCode::loadInteger(const Memory &memory, Value index) {
+  return LLVM::LoadOp::create(b, loc, b.getI64Type(),
+                              address(memory.pointer, index, b.getI64Type()),
+                              8);
+}
+
+void KernelCode::store(Value value, const Memory &memory, Value index) {
+  Type element = memory.type.getElementType();
+  if (value.getType() != element) {
+    value = arith::TruncFOp::create(b, loc, element, value);
+  }
+  LLVM::StoreOp::create(b, loc, value, address(memory.pointer, index, element),
+                        bytesOf(element));
+}
+
+Value KernelCode::loadVector(const Memory &memory, Value index, int64_t lanes) {
+  Type element = memory.type.getElementType();
+  Value value = LLVM::LoadOp::create(b, loc, VectorType::get({lanes}, element),
+                                     address(memory.pointer, index, element),
+                                     bytesOf(element));
+  return widen(b, loc, value);
+}
+
+void KernelCode::storeVector(Value value, const Memory &memory, Value index) {
+  Type element = memory.type.getElementType();
+  auto type = cast<VectorType>(value.getType());
+  if (type.getElementType() != element) {
+    value = arith::TruncFOp::create(
+        b, loc, VectorType::get(type.getShape(), element), value);
+  }
+  LLVM::StoreOp::create(b, loc, value, address(memory.pointer, index, element),
+                        bytesOf(element));
+}
+
+Value KernelCode::splat(Value scalar, int64_t lanes) {
+  return vector::BroadcastOp::create(
+      b, loc, VectorType::get({lanes}, scalar.getType()), scalar);
+}
+
+/// Halves, then quarters, ... combined by `f`: a fixed order.
+static Value reduceLanes(KernelCode &code, Value vector,
+                         const std::function<Value(Value, Value)> &f) {
+  int64_t lanes = cast<VectorType>(vector.getType()).getDimSize(0);
+  while (lanes > 1) {
+    lanes /= 2;
+    SmallVector<int64_t> low, high;
+    for (int64_t i = 0; i < lanes; ++i) {
+      low.push_back(i);
+      high.push_back(lanes + i);
+    }
+    vector =
+        f(vector::ShuffleOp::create(code.b, code.loc, vector, vector, low),
+          vector::ShuffleOp::create(code.b, code.loc, vector, vector, high));
+  }
+  return code.extract(vector, 0);
+}
+
+Value KernelCode::sumLanes(Value vector) {
+  return reduceLanes(*this, vector,
+                     [&](Value x, Value y) { return fadd(x, y); });
+}
+
+Value KernelCode::maxLanes(Value vector) {
+  return reduceLanes(*this, vector,
+                     [&](Value x, Value y) { return fmax(x, y); });
+}
+
+Value KernelCode::extract(Value vector, int64_t lane) {
+  return vector::ExtractOp::create(b, loc, vector, lane);
+}
+
+Value KernelCode::insert(Value scalar, Value vector, int64_t lane) {
+  return vector::InsertOp::create(b, loc, scalar, vector, lane);
+}
+
+KernelCode::Memory KernelCode::local(int64_t count) {
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(&function.getBody().front());
+  Value size = integer(count);
+  Memory memory;
+  memory.pointer =
+      LLVM::AllocaOp::create(b, loc, LLVM::LLVMPointerType::get(b.getContext()),
+                             b.getF32Type(), size, 64);
+  memory.type = RankedTensorType::get({count}, b.getF32Type());
+  return memory;
+}
+
+SmallVector<Value> KernelCode::loop(Value low, Value high, int64_t step,
+                                    ValueRange init, const Body &body) {
+  auto op = scf::ForOp::create(
+      b, loc, low, high, integer(step), init,
+      [&](OpBuilder &, Location, Value iv, ValueRange values) {
+        SmallVector<Value> results = body(iv, values);
+        scf::YieldOp::create(b, loc, results);
+      });
+  return op.getResults();
+}
+
+void KernelCode::loop(Value low, Value high,
+                      const std::function<void(Value)> &body) {
+  loop(low, high, 1, ValueRange(), [&](Value iv, ValueRange) {
+    body(iv);
+    return SmallVector<Value>();
+  });
+}
+
+void KernelCode::when(Value condition, const std::function<void()> &body) {
+  scf::IfOp::create(b, loc, condition, [&](OpBuilder &, Location) {
+    body();
+    scf::YieldOp::create(b, loc);
+  });
+}
+
+Value KernelCode::select(Value condition, Value yes, Value no) {
+  return arith::SelectOp::create(b, loc, condition, yes, no);
+}
+
+SmallVector<Value>
+KernelCode::selectBranch(Value condition,
+                         const std::function<SmallVector<Value>()> &body,
+                         ValueRange otherwise) {
+  auto op = scf::IfOp::create(
+      b, loc, condition,
+      [&](OpBuilder &, Location) { scf::YieldOp::create(b, loc, body()); },
+      [&](OpBuilder &, Location) { scf::YieldOp::create(b, loc, otherwise); });
+  return op.getResults();
+}
+
+Value KernelCode::inlineRegion(Region &body, ValueRange arguments) {
+  IRMapping map;
+  Block &block = body.front();
+  map.map(block.getArguments(), arguments);
+  auto vector = dyn_cast<VectorType>(arguments[0].getType());
+  for (Operation &op : block.without_terminator()) {
+    if (auto constant = dyn_cast<arith::ConstantOp>(op); constant && vector) {
+      Value scalar = b.clone(op)->getResult(0);
+      map.map(op.getResult(0), splat(scalar, vector.getDimSize(0)));
+      continue;
+    }
+    Operation *copy = b.clone(op, map);
+    copy->setLoc(loc);
+    if (vector) {
+      copy->getResult(0).setType(vector);
+    }
+  }
+  return map.lookup(block.getTerminator()->getOperand(0));
+}
+
+std::pair<int64_t, int64_t> rill::kernel::stateExtents(StateOp state) {
+  auto type = cast<RankedTensorType>(state.getType());
+  int64_t outer = 1, inner = 1;
+  for (int64_t d = 1; d < type.getRank(); ++d) {
+    if (d != static_cast<int64_t>(state.getRowDim())) {
+      (d < static_cast<int64_t>(state.getRowDim()) ? outer : inner) *=
+          type.getDimSize(d);
+    }
+  }
+  return {outer, inner};
+}
+
+Value rill::kernel::stateRow(KernelCode &code, StateOp state, Value b,
+                             Value outer, Value index) {
+  auto [outerSize, inner] = stateExtents(state);
+  int64_t capacity = state.getCapacity();
+  if (state.getLayout() == StateLayout::Ring) {
+    index = code.rem(index, code.integer(capacity));
+  }
+  Value line = code.add(code.mul(b, code.integer(outerSize)), outer);
+  Value row = code.add(code.mul(line, code.integer(capacity)), index);
+  return code.mul(row, code.integer(inner));
+}

@@ -1,0 +1,148 @@
+//===- KernelCode.h - The function being emitted for a kernel ---*- C++ -*-===//
+//
+// Pointers of the operands, control block, and scalar helpers on i64 and f32.
+//
+//===----------------------------------------------------------------------===//
+#ifndef RILL_LIB_KERNEL_KERNELCODE_H
+#define RILL_LIB_KERNEL_KERNELCODE_H
+
+#include "rill/Dialect/Rill/Rill.h"
+#include "rill/Dialect/RillPlan/RillPlan.h"
+#include "rill/Kernel/Templates.h"
+
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/IR/Builders.h"
+
+#include <functional>
+#include <string>
+
+namespace rill::kernel {
+
+using mlir::Value;
+
+/// Emits ops at the end of the current block. Integers are i64, floating
+/// point is f32 or vectors of it; loads widen, stores round.
+class KernelCode {
+public:
+  KernelCode(mlir::OpBuilder &builder, plan::KernelOp kernel,
+             mlir::LLVM::LLVMFuncOp function);
+
+  /// Where a kernel value (block argument or yielded result) lives.
+  struct Memory {
+    Value pointer;
+    mlir::RankedTensorType type;
+    mlir::SmallVector<std::string> dims; ///< one program per dynamic dim
+  };
+  const Memory &memory(Value value);
+  /// The state named `symbol` inside the kernel.
+  Memory state(llvm::StringRef symbol);
+
+  /// Size of a dimension: a constant, or its program evaluated on S, h, w.
+  Value dim(const Memory &memory, int64_t index);
+  /// Product of the first `count` dimensions.
+  Value rows(const Memory &memory, int64_t count);
+  Value program(llvm::StringRef program);
+  /// start[b], token[b], position[b] of the control block.
+  Value start(Value sequence);
+  Value scratch() { return function.getArgument(4); }
+
+  // Scalars.
+  Value integer(int64_t value);
+  Value real(double value);
+  Value add(Value a, Value b);
+  Value sub(Value a, Value b);
+  Value mul(Value a, Value b);
+  Value div(Value a, Value b); ///< signed, of non-negative values
+  Value rem(Value a, Value b);
+  Value min(Value a, Value b);
+  Value max(Value a, Value b);
+  Value less(Value a, Value b);
+  Value equal(Value a, Value b);
+  Value both(Value a, Value b);
+  Value either(Value a, Value b);
+  /// Bit `index` of `mask` as i1.
+  Value bit(Value mask, Value index);
+  Value fadd(Value a, Value b);
+  Value fsub(Value a, Value b);
+  Value fmul(Value a, Value b);
+  Value fdiv(Value a, Value b);
+  Value fma(Value a, Value b, Value c);
+  Value fmax(Value a, Value b);
+  Value exp(Value x);
+  /// 1 / sqrt(x), both correctly rounded.
+  Value rsqrt(Value x);
+  Value fless(Value a, Value b);
+  Value toFloat(Value integer);
+  /// Truncates towards zero.
+  Value toInteger(Value real);
+
+  // Memory: `index` counts elements from the pointer.
+  Value address(Value pointer, Value index, mlir::Type element);
+  Value load(const Memory &memory, Value index);
+  Value loadInteger(const Memory &memory, Value index);
+  void store(Value value, const Memory &memory, Value index);
+  /// `lanes` consecutive elements, widened to f32. Alignment of one element.
+  Value loadVector(const Memory &memory, Value index, int64_t lanes);
+  void storeVector(Value value, const Memory &memory, Value index);
+  Value splat(Value scalar, int64_t lanes);
+  /// Sum of a vector's lanes, in a fixed order (halves, then quarters, ...).
+  Value sumLanes(Value vector);
+  Value maxLanes(Value vector);
+  Value extract(Value vector, int64_t lane);
+  Value insert(Value scalar, Value vector, int64_t lane);
+  /// Room for `count` f32 values on the stack, 64-byte aligned.
+  Memory local(int64_t count);
+
+  // Control flow.
+  using Body = std::function<mlir::SmallVector<Value>(Value, mlir::ValueRange)>;
+  mlir::SmallVector<Value> loop(Value low, Value high, int64_t step,
+                                mlir::ValueRange init, const Body &body);
+  void loop(Value low, Value high, const std::function<void(Value)> &body);
+  void when(Value condition, const std::function<void()> &body);
+  Value select(Value condition, Value yes, Value no);
+  /// `condition ? body() : otherwise`, body emitted in its own branch.
+  mlir::SmallVector<Value>
+  selectBranch(Value condition,
+               const std::function<mlir::SmallVector<Value>()> &body,
+               mlir::ValueRange otherwise);
+
+  /// The value a region of f32 scalars yields for `arguments` (scalars or
+  /// vectors of equal shape).
+  Value inlineRegion(mlir::Region &body, mlir::ValueRange arguments);
+
+  mlir::OpBuilder &b;
+  mlir::Location loc;
+  plan::KernelOp kernel;
+  mlir::LLVM::LLVMFuncOp function;
+
+private:
+  Memory makeMemory(unsigned operand, mlir::RankedTensorType type,
+                    mlir::ArrayAttr dims);
+  Value controlWord(int64_t index);
+
+  llvm::DenseMap<Value, Memory> memories;
+  llvm::StringMap<Memory> states;
+};
+
+/// Where row `index` of sequence b and outer index o of a state begins, in
+/// elements: outer dims lie between batch and row_dim. Rings wrap.
+Value stateRow(KernelCode &code, StateOp state, Value b, Value outer,
+               Value index);
+/// Product of a state's dimensions between batch and row_dim, and behind it.
+std::pair<int64_t, int64_t> stateExtents(StateOp state);
+
+/// Emits one tile of the op of a kernel. False: no code for this op.
+using EmitTile = bool (*)(KernelCode &code, mlir::Operation *op, Value tile);
+
+/// Template "linear": vectorised dot products, any number of rows.
+bool emitLinearTile(KernelCode &code, mlir::Operation *op, Value tile);
+/// Template "attention": online softmax on vectors.
+bool emitAttentionTile(KernelCode &code, mlir::Operation *op, Value tile);
+
+/// The generic path: any op, one row (or block of columns) per tile.
+bool emitGenericTile(KernelCode &code, mlir::Operation *op, Value tile);
+bool emitGenericMixer(KernelCode &code, mlir::Operation *op, Value tile);
+
+} // namespace rill::kernel
+
+#endif

@@ -1,0 +1,157 @@
+//===- LowerKernels.cpp - One LLVM function per kernel --------------------===//
+//
+// The CPU launcher: a loop over the tiles of the call; then everything to the
+// LLVM dialect.
+//
+//===----------------------------------------------------------------------===//
+#include "KernelCode.h"
+
+#include "rill/Kernel/Passes.h"
+
+#include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
+#include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
+#include "mlir/Conversion/LLVMCommon/ConversionTarget.h"
+#include "mlir/Conversion/LLVMCommon/TypeConverter.h"
+#include "mlir/Conversion/MathToLLVM/MathToLLVM.h"
+#include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
+#include "mlir/Conversion/UBToLLVM/UBToLLVM.h"
+#include "mlir/Conversion/VectorToLLVM/ConvertVectorToLLVM.h"
+#include "mlir/Dialect/Arith/Transforms/Passes.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
+#include "mlir/Dialect/Math/Transforms/Passes.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/Transforms/DialectConversion.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+
+namespace rill {
+#define GEN_PASS_DEF_LOWERKERNELSPASS
+#include "rill/Kernel/Passes.h.inc"
+} // namespace rill
+
+using namespace mlir;
+using namespace rill;
+using namespace rill::kernel;
+
+/// The op a kernel computes: the producer of its results, or the one op that
+/// writes a state.
+static Operation *computedOp(plan::KernelOp kernel) {
+  Block &body = kernel.getBody().front();
+  Operation *yield = body.getTerminator();
+  if (yield->getNumOperands()) {
+    return yield->getOperand(0).getDefiningOp();
+  }
+  return yield->getPrevNode();
+}
+
+static LLVM::LLVMFuncOp declare(OpBuilder &b, plan::KernelOp kernel) {
+  auto pointer = LLVM::LLVMPointerType::get(b.getContext());
+  Type i64 = b.getI64Type();
+  auto type =
+      LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(b.getContext()),
+                                  {pointer, pointer, i64, i64, pointer});
+  return LLVM::LLVMFuncOp::create(b, kernel.getLoc(), kernel.getSymName(),
+                                  type);
+}
+
+namespace {
+/// A KernelTemplate of the CPU: its name in rill_plan.kernel, its code.
+struct Template {
+  const char *name;
+  EmitTile emit;
+};
+} // namespace
+
+static constexpr Template kTemplates[] = {{"linear", emitLinearTile},
+                                          {"attention", emitAttentionTile},
+                                          {"generic", emitGenericTile}};
+
+static EmitTile lookupTemplate(StringRef name) {
+  for (const Template &entry : kTemplates) {
+    if (name == entry.name) {
+      return entry.emit;
+    }
+  }
+  return nullptr;
+}
+
+static LogicalResult emitKernel(OpBuilder &b, plan::KernelOp kernel) {
+  LLVM::LLVMFuncOp function = declare(b, kernel);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(function.addEntryBlock(b));
+  KernelCode code(b, kernel, function);
+  Operation *op = computedOp(kernel);
+  EmitTile emit = lookupTemplate(kernel.getKernelTemplate());
+  bool emitted = emit != nullptr;
+  code.loop(function.getArgument(2), function.getArgument(3),
+            [&](Value tile) { emitted = emitted && emit(code, op, tile); });
+  if (!emitted) {
+    return kernel.emitError() << "template " << kernel.getKernelTemplate()
+                              << " emits no code for " << op->getName();
+  }
+  LLVM::ReturnOp::create(b, kernel.getLoc(), ValueRange());
+  return success();
+}
+
+/// bf16 conversions by integers, exp/tanh/erf by polynomials: what LLVM would
+/// call a library for.
+static LogicalResult expandMath(ModuleOp module) {
+  RewritePatternSet patterns(module.getContext());
+  arith::populateExpandBFloat16Patterns(patterns);
+  populateMathPolynomialApproximationPatterns(patterns);
+  return applyPatternsGreedily(module, std::move(patterns));
+}
+
+static LogicalResult convertToLLVM(ModuleOp module) {
+  MLIRContext *context = module.getContext();
+  {
+    RewritePatternSet patterns(context);
+    populateSCFToControlFlowConversionPatterns(patterns);
+    ConversionTarget target(*context);
+    target.addIllegalDialect<scf::SCFDialect>();
+    target.markUnknownOpDynamicallyLegal([](Operation *) { return true; });
+    if (failed(applyPartialConversion(module, target, std::move(patterns)))) {
+      return failure();
+    }
+  }
+  LLVMTypeConverter converter(context);
+  RewritePatternSet patterns(context);
+  arith::populateArithToLLVMConversionPatterns(converter, patterns);
+  populateMathToLLVMConversionPatterns(converter, patterns);
+  cf::populateControlFlowToLLVMConversionPatterns(converter, patterns);
+  populateVectorToLLVMConversionPatterns(converter, patterns);
+  ub::populateUBToLLVMConversionPatterns(converter, patterns);
+  LLVMConversionTarget target(*context);
+  target.addLegalOp<ModuleOp>();
+  return applyFullConversion(module, target, std::move(patterns));
+}
+
+namespace {
+struct LowerKernels : rill::impl::LowerKernelsPassBase<LowerKernels> {
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    SymbolTable symbols(module);
+    llvm::MapVector<StringAttr, llvm::SetVector<Operation *>> kernels;
+    for (auto variant : module.getOps<plan::VariantOp>()) {
+      for (auto dispatch : variant.getBody().getOps<plan::DispatchOp>()) {
+        kernels[variant.getTargetAttr()].insert(
+            symbols.lookup(dispatch.getKernel()));
+      }
+    }
+    for (auto &[target, list] : kernels) {
+      OpBuilder b = OpBuilder::atBlockEnd(module.getBody());
+      auto nested = ModuleOp::create(b, module.getLoc(), target.getValue());
+      b.setInsertionPointToStart(nested.getBody());
+      for (Operation *kernel : list) {
+        if (failed(emitKernel(b, cast<plan::KernelOp>(kernel)))) {
+          return signalPassFailure();
+        }
+      }
+      if (failed(expandMath(nested)) || failed(convertToLLVM(nested))) {
+        nested.emitError("a kernel does not convert to LLVM");
+        return signalPassFailure();
+      }
+    }
+  }
+};
+} // namespace

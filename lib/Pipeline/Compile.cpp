@@ -1,0 +1,167 @@
+//===- Compile.cpp - From input to output of rill-compile -----------------===//
+//
+// Import or parse, run the pipeline, emit code, write.
+//
+//===----------------------------------------------------------------------===//
+#include "rill/Dialect/Rill/Rill.h"
+#include "rill/Dialect/RillPlan/RillPlan.h"
+#include "rill/Pipeline/Pipeline.h"
+#include "rill/Pipeline/Register.h"
+#include "rill/Target/X86/X86.h"
+#include "runtime/formats/file_writer.h"
+
+#include "mlir/IR/AsmState.h"
+#include "mlir/Parser/Parser.h"
+#include "mlir/Pass/PassManager.h"
+
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/raw_ostream.h"
+
+using namespace mlir;
+using namespace rill;
+
+namespace {
+class Compiler {
+public:
+  Compiler(const CompileOptions &options,
+           const std::function<void(const std::string &)> &note)
+      : options(options), note(note), registry(makeRegistry()),
+        context(registry) {}
+
+  rt::Status run();
+
+private:
+  static DialectRegistry makeRegistry() {
+    DialectRegistry registry;
+    registerDialects(registry);
+    return registry;
+  }
+  rt::Status load();
+  rt::Status reach(Phase phase);
+  rt::Status writeText(const std::string &path) const;
+  rt::Status emitCode(std::vector<TargetCode> &code);
+  std::string folder() const;
+
+  const CompileOptions &options;
+  const std::function<void(const std::string &)> &note;
+  DialectRegistry registry;
+  MLIRContext context;
+  OwningOpRef<ModuleOp> module;
+  Phase reached = Phase::Imported;
+};
+} // namespace
+
+rt::Status Compiler::load() {
+  if (llvm::sys::fs::is_directory(options.input)) {
+    std::vector<std::string> warnings;
+    RILL_ASSIGN(module, importCheckpoint(context, options.input, options.import,
+                                         warnings));
+    for (const std::string &warning : warnings) {
+      note("warning: " + warning);
+    }
+    return {};
+  }
+  if (!llvm::sys::fs::exists(options.input)) {
+    return rt::makeError(rt::ErrorCode::FileUnreadable, options.input,
+                         "no such file or folder");
+  }
+  ParserConfig config(&context);
+  module = parseSourceFile<ModuleOp>(options.input, config);
+  if (!module) {
+    return rt::makeError(rt::ErrorCode::IrInvalid, options.input,
+                         "the diagnostics above say where");
+  }
+  reached = options.from.value_or(Phase::Imported);
+  return {};
+}
+
+rt::Status Compiler::reach(Phase phase) {
+  if (phase > reached) {
+    PassManager passes(&context);
+    buildPipeline(passes, options.pipeline, reached, phase);
+    if (failed(passes.run(*module))) {
+      return rt::makeError(rt::ErrorCode::CompileFailed, options.input,
+                           "the diagnostics above say where");
+    }
+    reached = phase;
+  }
+  if (options.dumpFolder.empty()) {
+    return {};
+  }
+  if (llvm::sys::fs::create_directories(options.dumpFolder)) {
+    return rt::makeError(rt::ErrorCode::WriteFailed, options.dumpFolder,
+                         "the folder cannot be made");
+  }
+  const PhaseInfo &info = phases()[static_cast<size_t>(phase)];
+  return writeText(rt::format("%s/%d-%s.mlir", options.dumpFolder.c_str(),
+                              static_cast<int>(phase), info.name));
+}
+
+rt::Status Compiler::writeText(const std::string &path) const {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  OpPrintingFlags flags;
+  flags.enableDebugInfo(true, /*prettyForm=*/false);
+  (*module)->print(os, flags);
+  os << "\n";
+  if (path == "-") {
+    llvm::outs() << text;
+    return {};
+  }
+  return rt::writeFile(path, text);
+}
+
+/// The checkpoint folder: the input, or what the imported module names.
+std::string Compiler::folder() const {
+  if (!options.artifact.folder.empty()) {
+    return options.artifact.folder;
+  }
+  auto checkpoint = (*module)->getAttrOfType<DictionaryAttr>("rill.checkpoint");
+  auto name =
+      checkpoint ? checkpoint.getAs<StringAttr>("folder") : StringAttr();
+  return name ? name.getValue().str() : options.input;
+}
+
+rt::Status Compiler::emitCode(std::vector<TargetCode> &code) {
+  for (const std::string &target : options.pipeline.targets) {
+    ModuleOp nested = module->lookupSymbol<ModuleOp>(target);
+    auto elf = nested ? x86::emitSharedObject(nested, target)
+                      : FailureOr<std::string>();
+    if (failed(elf)) {
+      return rt::makeError(rt::ErrorCode::CompileFailed, target,
+                           "no native code could be made");
+    }
+    code.push_back({target, std::move(*elf)});
+  }
+  return {};
+}
+
+rt::Status Compiler::run() {
+  RILL_TRY(load());
+  for (const PhaseInfo &info : phases()) {
+    if (info.phase >= reached &&
+        info.phase <= std::min(options.to, Phase::Lowered)) {
+      RILL_TRY(reach(info.phase));
+    }
+  }
+  if (options.to <= Phase::Lowered) {
+    return writeText(options.output);
+  }
+  std::vector<TargetCode> code;
+  RILL_TRY(emitCode(code));
+  if (options.to == Phase::Binary) {
+    for (const TargetCode &target : code) {
+      RILL_TRY(rt::writeFile(options.output + "." + target.arch + ".so",
+                             target.elf));
+    }
+    return {};
+  }
+  ArtifactOptions artifact = options.artifact;
+  artifact.folder = folder();
+  return writeArtifact(*module, code, artifact, options.output);
+}
+
+rt::Status rill::compile(const CompileOptions &options,
+                         const std::function<void(const std::string &)> &note) {
+  return Compiler(options, note).run();
+}

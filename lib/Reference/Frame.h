@@ -1,0 +1,80 @@
+//===- Frame.h - One call of the reference evaluator ------------*- C++ -*-===//
+//
+// The values of one method call, and the evaluation of each op family.
+//
+//===----------------------------------------------------------------------===//
+#ifndef RILL_LIB_REFERENCE_FRAME_H
+#define RILL_LIB_REFERENCE_FRAME_H
+
+#include "rill/Reference/Evaluator.h"
+
+namespace rill::reference {
+
+class Frame {
+public:
+  Frame(Evaluator &session) : session(session) {}
+
+  rt::Status run(mlir::Block &block);
+
+  llvm::DenseMap<mlir::Value, Tensor> values;
+  llvm::DenseMap<mlir::Value, int64_t> indices;
+  bool appended = false;
+
+private:
+  const Tensor &get(mlir::Value value) { return values.find(value)->second; }
+  llvm::ArrayRef<int64_t> starts() const { return session.lengths; }
+  rt::Error error(mlir::Operation *op, const std::string &why);
+  StateOp stateOf(mlir::Operation *op, mlir::FlatSymbolRefAttr symbol);
+
+  /// One op; its results are put into `values`.
+  rt::Status evaluate(mlir::Operation *op);
+
+  // TensorOps.cpp
+  rt::Result<Tensor> embedding(EmbeddingOp op);
+  Tensor linear(LinearOp op);
+  Tensor elementwise(ElementwiseOp op);
+  Tensor rmsNorm(RmsNormOp op);
+  Tensor layerNorm(LayerNormOp op);
+  Tensor lastRow(LastRowOp op);
+  Tensor positionResize(PositionResizeOp op);
+  Tensor pixelUnshuffle(PixelUnshuffleOp op);
+
+  // StateOps.cpp
+  rt::Status weightRead(WeightReadOp op);
+  Tensor stateRead(StateReadOp op);
+  Tensor stateWindow(StateWindowOp op);
+  rt::Status stateAppend(StateAppendOp op);
+  Tensor control(ControlOp op);
+  /// Writes row s of sequence b; `row` has the row's elements.
+  rt::Status appendRow(mlir::Operation *op, StateOp state, int64_t b, int64_t s,
+                       const float *row);
+
+  // MixerOps.cpp
+  Tensor shortConv(ShortConvOp op);
+  rt::Result<Tensor> shortConvMix(ShortConvMixOp op);
+  Tensor rope(RopeOp op);
+  Tensor attention(AttentionOp op);
+  rt::Result<Tensor> attentionUpdate(AttentionUpdateOp op);
+  Tensor attentionTiled(AttentionTiledOp op);
+  Tensor attentionMerge(AttentionMergeOp op);
+
+  /// Evaluates a region of f32 scalars.
+  float scalar(mlir::Region &body, llvm::ArrayRef<float> arguments);
+  /// A zero tensor of the result's element type.
+  static Tensor make(mlir::Value result, llvm::ArrayRef<int64_t> shape);
+
+  Evaluator &session;
+};
+
+/// y = x * rsqrt(mean x^2 + eps) * g over `count` values, unrounded.
+void rmsNormRow(const float *x, const float *g, int64_t count, double eps,
+                float *y);
+/// Rotates one head in place.
+void ropeRow(float *x, int64_t width, int64_t position, double theta,
+             RopeLayout layout);
+/// A location's checkpoint name, or "".
+llvm::StringRef nameOf(mlir::Location location);
+
+} // namespace rill::reference
+
+#endif

@@ -1,0 +1,136 @@
+//===- StateOps.cpp - Reference: weights, states, control -----------------===//
+//
+// RillStateOps.td in plain loops.
+//
+//===----------------------------------------------------------------------===//
+#include "Frame.h"
+
+using namespace mlir;
+using namespace rill;
+using namespace rill::reference;
+
+rt::Result<WeightSource>
+rill::reference::openWeights(ModuleOp module, const std::string &folder) {
+  std::map<std::string, std::shared_ptr<rt::TensorStore>> stores;
+  rt::Status failed;
+  module.walk([&](WeightOp op) {
+    std::string file = op.getSource().split('#').first.str();
+    if (!failed.ok() || stores.count(file)) {
+      return;
+    }
+    auto store = rt::TensorStore::openFile(folder + "/" + file);
+    if (!store.ok()) {
+      failed = store.takeStatus();
+      return;
+    }
+    stores[file] = std::make_shared<rt::TensorStore>(std::move(*store));
+  });
+  RILL_TRY(std::move(failed));
+  return WeightSource([stores](WeightOp op) -> rt::Result<Tensor> {
+    auto [file, name] = op.getSource().split('#');
+    const rt::TensorInfo *info = stores.at(file.str())->find(name.str());
+    auto type = cast<RankedTensorType>(op.getType());
+    if (!info || info->elements() != type.getNumElements()) {
+      return rt::makeError(rt::ErrorCode::TensorMissing, op.getSource().str(),
+                           "no tensor of that name and size");
+    }
+    return fromStored(*info, type.getShape());
+  });
+}
+
+StateOp Frame::stateOf(Operation *op, FlatSymbolRefAttr symbol) {
+  return SymbolTable::lookupNearestSymbolFrom<StateOp>(op, symbol);
+}
+
+rt::Status Frame::weightRead(WeightReadOp op) {
+  auto weight = SymbolTable::lookupNearestSymbolFrom<WeightOp>(
+      op, op.getWeightAttr());
+  RILL_ASSIGN(const Tensor *whole, session.weight(weight));
+  if (!op.getRows()) {
+    values[op] = *whole;
+    return {};
+  }
+  auto type = cast<RankedTensorType>(op.getType());
+  Tensor part(whole->kind, type.getShape());
+  int64_t size = whole->elements() / whole->dim(0);
+  auto from = whole->f.begin() + (*op.getRows())[0] * size;
+  std::copy(from, from + part.elements(), part.f.begin());
+  values[op] = std::move(part);
+  return {};
+}
+
+Tensor Frame::stateRead(StateReadOp op) {
+  return session.state(stateOf(op, op.getStateAttr()));
+}
+
+Tensor Frame::stateWindow(StateWindowOp op) {
+  StateOp state = stateOf(op, op.getStateAttr());
+  const Tensor &all = session.state(state);
+  auto shape = cast<RankedTensorType>(op.getType()).getShape();
+  Tensor y = make(op, shape);
+  int64_t rows = shape[1], size = y.elements() / (shape[0] * rows);
+  for (int64_t b = 0; b < shape[0]; ++b) {
+    for (int64_t r = 0; r < rows; ++r) {
+      int64_t index = starts()[b] - rows + r;
+      if (index < 0) {
+        continue;
+      }
+      if (state.getLayout() == StateLayout::Ring) {
+        index %= state.getCapacity();
+      }
+      auto from = all.f.begin() + (b * state.getCapacity() + index) * size;
+      std::copy(from, from + size, y.f.begin() + (b * rows + r) * size);
+    }
+  }
+  return y;
+}
+
+rt::Status Frame::appendRow(Operation *op, StateOp state, int64_t b, int64_t s,
+                            const float *row) {
+  Tensor &all = session.state(state);
+  int64_t dim = state.getRowDim(), capacity = state.getCapacity();
+  int64_t index = starts()[b] + s;
+  if (state.getLayout() == StateLayout::Ring) {
+    index %= capacity;
+  } else if (index >= capacity) {
+    return error(op, rt::format("row %lld does not fit the %lld rows of %s",
+                                (long long)index, (long long)capacity,
+                                state.getSymName().str().c_str()));
+  }
+  int64_t outer = 1, inner = 1;
+  for (int64_t d = 1; d < static_cast<int64_t>(all.shape.size()); ++d) {
+    if (d != dim) {
+      (d < dim ? outer : inner) *= all.dim(d);
+    }
+  }
+  for (int64_t o = 0; o < outer; ++o) {
+    int64_t to = ((b * outer + o) * capacity + index) * inner;
+    for (int64_t i = 0; i < inner; ++i) {
+      all.set(to + i, row[o * inner + i]);
+    }
+  }
+  appended = true;
+  return {};
+}
+
+rt::Status Frame::stateAppend(StateAppendOp op) {
+  StateOp state = stateOf(op, op.getStateAttr());
+  const Tensor &rows = get(op.getRows());
+  int64_t size = rows.elements() / (rows.dim(0) * rows.dim(1));
+  for (int64_t b = 0; b < rows.dim(0); ++b) {
+    for (int64_t s = 0; s < rows.dim(1); ++s) {
+      RILL_TRY(appendRow(op, state, b, s,
+                         rows.f.data() + (b * rows.dim(1) + s) * size));
+    }
+  }
+  return {};
+}
+
+Tensor Frame::control(ControlOp op) {
+  auto type = cast<RankedTensorType>(op.getType());
+  Tensor y = make(op, type.getShape());
+  for (auto [value, length] : llvm::zip(y.i, starts())) {
+    value = length;
+  }
+  return y;
+}

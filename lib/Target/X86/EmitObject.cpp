@@ -1,0 +1,156 @@
+//===- EmitObject.cpp - LLVM dialect -> x86-64 shared object --------------===//
+//
+// Translation, optimisation, object code, and the link.
+//
+//===----------------------------------------------------------------------===//
+#include "rill/Target/X86/X86.h"
+
+#include "mlir/ExecutionEngine/OptUtils.h"
+#include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Export.h"
+
+#include "llvm/IR/LLVMContext.h"
+#include "llvm/IR/LegacyPassManager.h"
+#include "llvm/IR/Module.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/FileUtilities.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Program.h"
+#include "llvm/Support/TargetSelect.h"
+#include "llvm/Support/raw_ostream.h"
+#include "llvm/Target/TargetMachine.h"
+
+#include <cstdlib>
+
+using namespace mlir;
+
+static std::unique_ptr<llvm::TargetMachine> makeMachine(StringRef target,
+                                                        std::string &error) {
+  llvm::InitializeNativeTarget();
+  llvm::InitializeNativeTargetAsmPrinter();
+  llvm::Triple triple("x86_64-unknown-linux-gnu");
+  const llvm::Target *found = llvm::TargetRegistry::lookupTarget(triple, error);
+  if (!found) {
+    return nullptr;
+  }
+  llvm::TargetOptions options;
+  options.AllowFPOpFusion = llvm::FPOpFusion::Strict;
+  return std::unique_ptr<llvm::TargetMachine>(found->createTargetMachine(
+      triple, target, "", options, llvm::Reloc::PIC_, std::nullopt,
+      llvm::CodeGenOptLevel::Aggressive));
+}
+
+static std::unique_ptr<llvm::Module> translate(ModuleOp lowered,
+                                               StringRef target,
+                                               llvm::TargetMachine &machine,
+                                               llvm::LLVMContext &context) {
+  registerBuiltinDialectTranslation(*lowered->getContext());
+  registerLLVMDialectTranslation(*lowered->getContext());
+  std::unique_ptr<llvm::Module> module =
+      translateModuleToLLVMIR(lowered, context, target);
+  if (!module) {
+    return nullptr;
+  }
+  module->setDataLayout(machine.createDataLayout());
+  module->setTargetTriple(machine.getTargetTriple());
+  for (llvm::Function &function : *module) {
+    if (!function.isDeclaration()) {
+      function.addFnAttr("target-cpu", target);
+      function.addFnAttr("prefer-vector-width",
+                         target == "x86-64-v4" ? "512" : "256");
+      function.addFnAttr("no-builtins");
+      function.addFnAttr(llvm::Attribute::NoUnwind);
+    }
+  }
+  if (llvm::Error error =
+          makeOptimizingTransformer(3, 0, &machine)(module.get())) {
+    llvm::consumeError(std::move(error));
+    return nullptr;
+  }
+  return module;
+}
+
+/// Runs ld.lld on one object file.
+static LogicalResult link(ModuleOp at, StringRef object, StringRef library) {
+  std::string linker = RILL_LLVM_TOOLS "/ld.lld";
+  if (const char *chosen = std::getenv("RILL_LLD")) {
+    linker = chosen;
+  }
+  StringRef arguments[] = {linker,
+                           "-shared",
+                           "--build-id=none",
+                           "-z",
+                           "noexecstack",
+                           "-z",
+                           "relro",
+                           "-z",
+                           "now",
+                           "--hash-style=gnu",
+                           "-s",
+                           object,
+                           "-o",
+                           library};
+  std::string message;
+  int code = llvm::sys::ExecuteAndWait(linker, arguments, std::nullopt, {}, 120,
+                                       0, &message);
+  if (code != 0) {
+    return at.emitError() << linker << " ended with " << code
+                          << (message.empty() ? "" : ": ") << message;
+  }
+  return success();
+}
+
+FailureOr<std::string> rill::x86::emitLLVMText(ModuleOp lowered,
+                                               StringRef target) {
+  std::string error;
+  auto machine = makeMachine(target, error);
+  llvm::LLVMContext context;
+  auto module =
+      machine ? translate(lowered, target, *machine, context) : nullptr;
+  if (!module) {
+    return lowered.emitError() << "no LLVM IR for " << target << ": " << error;
+  }
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  module->print(os, nullptr);
+  return text;
+}
+
+FailureOr<std::string> rill::x86::emitSharedObject(ModuleOp lowered,
+                                                   StringRef target) {
+  std::string error;
+  auto machine = makeMachine(target, error);
+  llvm::LLVMContext context;
+  auto module =
+      machine ? translate(lowered, target, *machine, context) : nullptr;
+  if (!module) {
+    return lowered.emitError() << "no LLVM IR for " << target << ": " << error;
+  }
+  llvm::SmallString<128> object, library;
+  int handle;
+  if (llvm::sys::fs::createTemporaryFile("rill", "o", handle, object) ||
+      llvm::sys::fs::createTemporaryFile("rill", "so", library)) {
+    return lowered.emitError("no temporary file can be made");
+  }
+  llvm::FileRemover removeObject(object), removeLibrary(library);
+  {
+    llvm::raw_fd_ostream os(handle, /*shouldClose=*/true);
+    llvm::legacy::PassManager passes;
+    if (machine->addPassesToEmitFile(passes, os, nullptr,
+                                     llvm::CodeGenFileType::ObjectFile)) {
+      return lowered.emitError("the target emits no object files");
+    }
+    passes.run(*module);
+  }
+  if (failed(link(lowered, object, library))) {
+    return failure();
+  }
+  auto bytes = llvm::MemoryBuffer::getFile(library, /*IsText=*/false,
+                                           /*RequiresNullTerminator=*/false);
+  if (!bytes) {
+    return lowered.emitError("the linked object cannot be read");
+  }
+  return (*bytes)->getBuffer().str();
+}

@@ -1,0 +1,167 @@
+//===- api.cpp - The C API ------------------------------------------------===//
+//
+// rill.h over Model and Session.
+//
+//===----------------------------------------------------------------------===//
+#include "rill.h"
+#include "runtime/core/model.h"
+
+#include <algorithm>
+#include <cstring>
+
+using namespace rill::rt;
+
+struct rill_error {
+  Error error;
+};
+struct rill_model {
+  std::unique_ptr<Model> impl;
+};
+struct rill_session {
+  std::unique_ptr<Session> impl;
+};
+
+static rill_status toC(Status status) {
+  return status.ok() ? nullptr : new rill_error{status.take()};
+}
+
+/// Copies the caller's options into ours; fields behind its size keep their
+/// defaults.
+template <typename Options>
+static Options withDefaults(const Options *given) {
+  Options options = {};
+  if (given) {
+    std::memcpy(static_cast<void *>(&options), given,
+                std::min(given->size, sizeof(options)));
+  }
+  options.size = sizeof(options);
+  return options;
+}
+
+int rill_error_code(rill_status error) {
+  return error ? static_cast<int>(error->error.code) : 0;
+}
+const char *rill_error_what(rill_status error) {
+  return error ? error->error.what.c_str() : "";
+}
+const char *rill_error_where(rill_status error) {
+  return error ? error->error.where.c_str() : "";
+}
+const char *rill_error_why(rill_status error) {
+  return error ? error->error.why.c_str() : "";
+}
+const char *rill_error_mend(rill_status error) {
+  return error ? error->error.mend.c_str() : "";
+}
+void rill_error_free(rill_status error) { delete error; }
+
+const char *rill_version(void) { return "0.1.0"; }
+
+static rill_status openArtifact(Result<Artifact> artifact,
+                                const rill_open_options &options,
+                                rill_model **out) {
+  if (!artifact.ok()) {
+    return toC(artifact.takeStatus());
+  }
+  auto model = Model::open(std::move(*artifact), options);
+  if (!model.ok()) {
+    return toC(model.takeStatus());
+  }
+  *out = new rill_model{std::move(*model)};
+  return nullptr;
+}
+
+rill_status rill_open(const char *path, const rill_open_options *given,
+                      rill_model **out) {
+  rill_open_options options = withDefaults(given);
+  return openArtifact(Artifact::open(path, options.verify > 0), options, out);
+}
+
+rill_status rill_open_memory(const void *data, size_t bytes,
+                             const rill_open_options *given, rill_model **out) {
+  rill_open_options options = withDefaults(given);
+  auto base = static_cast<const uint8_t *>(data);
+  if (reinterpret_cast<uintptr_t>(data) % 8 != 0) {
+    return toC(makeError(ErrorCode::InputInvalid, "rill_open_memory",
+                         "the bytes are not aligned to 8"));
+  }
+  return openArtifact(
+      Artifact::parse({base, bytes}, "memory", options.verify > 0), options,
+      out);
+}
+
+void rill_close(rill_model *model) { delete model; }
+
+const char *rill_manifest(const rill_model *model, size_t *bytes) {
+  std::string_view text = model->impl->artifact().manifestText();
+  *bytes = text.size();
+  return text.data();
+}
+
+rill_status rill_section(const rill_model *model, size_t index,
+                         const void **data, size_t *bytes) {
+  const Artifact &artifact = model->impl->artifact();
+  if (index >= artifact.sectionCount()) {
+    return toC(makeError(ErrorCode::InputInvalid, artifact.name(),
+                         format("has %zu sections, not %zu",
+                                artifact.sectionCount(), index + 1)));
+  }
+  auto section = artifact.bytes(index);
+  *data = section.data();
+  *bytes = section.size();
+  return nullptr;
+}
+
+rill_status rill_session_create(const rill_model *model,
+                                const rill_session_options *given,
+                                rill_session **out) {
+  if (model->impl->target().empty()) {
+    return toC(makeError(ErrorCode::InputInvalid,
+                         model->impl->artifact().name(),
+                         "was opened for inspection only"));
+  }
+  auto session = Session::create(*model->impl, withDefaults(given));
+  if (!session.ok()) {
+    return toC(session.takeStatus());
+  }
+  *out = new rill_session{std::move(*session)};
+  return nullptr;
+}
+
+void rill_session_free(rill_session *session) { delete session; }
+
+rill_status rill_session_reset(rill_session *session) {
+  session->impl->reset();
+  return nullptr;
+}
+
+int64_t rill_session_length(const rill_session *session, int64_t sequence) {
+  return sequence >= 0 && sequence < session->impl->batch()
+             ? session->impl->length(sequence)
+             : -1;
+}
+
+rill_status rill_session_rollback(rill_session *session, int64_t sequence,
+                                  int64_t length) {
+  return toC(session->impl->rollback(sequence, length));
+}
+
+size_t rill_session_bytes(const rill_session *session) {
+  return session->impl->bytes();
+}
+
+size_t rill_method_count(const rill_model *model) {
+  return model->impl->manifest().methods.size();
+}
+
+const char *rill_method_name(const rill_model *model, size_t index) {
+  const auto &methods = model->impl->manifest().methods;
+  return index < methods.size() ? methods[index].name.c_str() : "";
+}
+
+rill_status rill_invoke(rill_session *session, const char *method,
+                        const rill_tensor *inputs, size_t input_count,
+                        rill_tensor *outputs, size_t output_count) {
+  return toC(session->impl->invoke(method, {inputs, input_count},
+                                   {outputs, output_count}));
+}

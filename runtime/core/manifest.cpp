@@ -1,0 +1,331 @@
+//===- manifest.cpp - The manifest of an artifact -------------------------===//
+//
+// Every field is checked; unknown names in `requires` are refused.
+//
+//===----------------------------------------------------------------------===//
+#include "runtime/core/manifest.h"
+
+#include "rill-rt/artifact_format.h"
+
+#include <charconv>
+
+using namespace rill::rt;
+
+size_t rill::rt::elementBytes(ElementType type) {
+  return type == ElementType::I64 ? 8 : type == ElementType::F32 ? 4 : 2;
+}
+
+const char *rill::rt::elementName(ElementType type) {
+  switch (type) {
+  case ElementType::F32:
+    return "f32";
+  case ElementType::BF16:
+    return "bf16";
+  case ElementType::F16:
+    return "f16";
+  case ElementType::I64:
+    return "i64";
+  }
+  return "";
+}
+
+static Result<ElementType> readType(const JsonField &field) {
+  RILL_ASSIGN(std::string name, field.asString());
+  for (ElementType type : {ElementType::F32, ElementType::BF16,
+                           ElementType::I64, ElementType::F16}) {
+    if (name == elementName(type)) {
+      return type;
+    }
+  }
+  return field.error("\"" + name + "\" is no element type");
+}
+
+/// Product of sizes, each >= 1, times `unit`; nothing on overflow.
+static std::optional<uint64_t> product(const std::vector<int64_t> &shape,
+                                       uint64_t unit) {
+  uint64_t total = unit;
+  for (int64_t size : shape) {
+    if (size < 1 ||
+        __builtin_mul_overflow(total, static_cast<uint64_t>(size), &total) ||
+        total > (uint64_t(1) << 48)) {
+      return std::nullopt;
+    }
+  }
+  return total;
+}
+
+static Status readShape(const JsonField &parent, ElementType type,
+                        std::vector<int64_t> &shape, uint64_t &bytes) {
+  RILL_ASSIGN(JsonField field, parent.at("shape"));
+  RILL_ASSIGN(shape, field.asInts());
+  auto total = product(shape, elementBytes(type));
+  if (shape.size() > 8 || !total) {
+    return field.error("is no shape of at most 8 positive sizes");
+  }
+  bytes = *total;
+  return {};
+}
+
+/// "S 8 ceildiv" as pairs.
+static bool parseProgram(std::string_view text, SignatureDim &dim) {
+  static constexpr std::pair<std::string_view, int64_t> kWords[] = {
+      {"add", RILL_RT_OP_ADD},           {"mul", RILL_RT_OP_MUL},
+      {"floordiv", RILL_RT_OP_FLOORDIV}, {"ceildiv", RILL_RT_OP_CEILDIV},
+      {"min", RILL_RT_OP_MIN},           {"max", RILL_RT_OP_MAX}};
+  static constexpr std::string_view kSymbols[] = {"S", "h", "w"};
+  for (int i = 0; i < 3; ++i) {
+    if (text == kSymbols[i]) {
+      dim.symbol = i;
+    }
+  }
+  while (!text.empty()) {
+    std::string_view word = text.substr(0, text.find(' '));
+    text.remove_prefix(std::min(text.size(), word.size() + 1));
+    int64_t number;
+    auto [end, error] =
+        std::from_chars(word.data(), word.data() + word.size(), number);
+    bool found = error == std::errc() && end == word.data() + word.size();
+    if (found) {
+      dim.program.insert(dim.program.end(), {RILL_RT_OP_CONST, number});
+    }
+    for (int i = 0; i < 3 && !found; ++i) {
+      if (word == kSymbols[i]) {
+        dim.program.insert(dim.program.end(), {RILL_RT_OP_SYMBOL, i});
+        found = true;
+      }
+    }
+    for (auto [name, op] : kWords) {
+      if (!found && word == name) {
+        dim.program.insert(dim.program.end(), {op, 0});
+        found = true;
+      }
+    }
+    if (!found || dim.program.size() > 2 * RILL_RT_MAX_PROGRAM) {
+      return false;
+    }
+  }
+  return !dim.program.empty();
+}
+
+static Status readSignature(const JsonField &list,
+                            std::vector<Signature> &out) {
+  RILL_ASSIGN(auto items, list.items());
+  for (const JsonField &item : items) {
+    Signature entry;
+    RILL_ASSIGN(JsonField name, item.at("name"));
+    RILL_ASSIGN(entry.name, name.asString());
+    RILL_ASSIGN(JsonField dtype, item.at("dtype"));
+    RILL_ASSIGN(entry.type, readType(dtype));
+    RILL_ASSIGN(entry.limit, item.intOr("limit", 0, 0));
+    RILL_ASSIGN(JsonField shape, item.at("shape"));
+    RILL_ASSIGN(auto dims, shape.items());
+    if (dims.empty() || dims.size() > 8) {
+      return shape.error("has no or more than 8 dimensions");
+    }
+    for (const JsonField &dim : dims) {
+      SignatureDim parsed;
+      if (const int64_t *size = dim.get().asInt()) {
+        if (*size < 1) {
+          return dim.error("is no positive size");
+        }
+        parsed.program = {RILL_RT_OP_CONST, *size};
+      } else {
+        RILL_ASSIGN(std::string text, dim.asString());
+        if (!parseProgram(text, parsed)) {
+          return dim.error("\"" + text + "\" is no shape program");
+        }
+      }
+      entry.shape.push_back(std::move(parsed));
+    }
+    out.push_back(std::move(entry));
+  }
+  return {};
+}
+
+static Status readVariant(const JsonField &field, MethodVariant &variant) {
+  RILL_ASSIGN(JsonField target, field.at("target"));
+  RILL_ASSIGN(variant.target, target.asString());
+  RILL_ASSIGN(JsonField plan, field.at("plan"));
+  RILL_ASSIGN(int64_t section, plan.asInt(0, RILL_RT_MAX_SECTIONS));
+  variant.plan = static_cast<uint32_t>(section);
+  RILL_ASSIGN(JsonField when, field.at("when"));
+  RILL_ASSIGN(auto members, when.members());
+  for (auto &[symbol, range] : members) {
+    size_t index = std::string_view("Shw").find(symbol);
+    RILL_ASSIGN(auto ends, range.asInts());
+    if (symbol.size() != 1 || index > 2 || ends.size() != 2 || ends[0] < 1 ||
+        ends[0] > ends[1]) {
+      return range.error("is no symbol with a range [min, max]");
+    }
+    variant.min[index] = ends[0];
+    variant.max[index] = ends[1];
+    variant.bound[index] = true;
+  }
+  return {};
+}
+
+static Status readMethods(const JsonField &list, std::vector<Method> &out) {
+  RILL_ASSIGN(auto items, list.items());
+  for (const JsonField &item : items) {
+    Method method;
+    RILL_ASSIGN(JsonField name, item.at("name"));
+    RILL_ASSIGN(method.name, name.asString());
+    RILL_ASSIGN(JsonField inputs, item.at("inputs"));
+    RILL_TRY(readSignature(inputs, method.inputs));
+    RILL_ASSIGN(JsonField outputs, item.at("outputs"));
+    RILL_TRY(readSignature(outputs, method.outputs));
+    RILL_ASSIGN(JsonField appends, item.at("appends"));
+    RILL_ASSIGN(method.appends, appends.asBool());
+    RILL_ASSIGN(JsonField variants, item.at("variants"));
+    RILL_ASSIGN(auto entries, variants.items());
+    for (const JsonField &entry : entries) {
+      method.variants.emplace_back();
+      RILL_TRY(readVariant(entry, method.variants.back()));
+    }
+    out.push_back(std::move(method));
+  }
+  return {};
+}
+
+static Status readStates(const JsonField &list, std::vector<StateInfo> &out) {
+  RILL_ASSIGN(auto items, list.items());
+  for (const JsonField &item : items) {
+    StateInfo state;
+    RILL_ASSIGN(JsonField name, item.at("name"));
+    RILL_ASSIGN(state.name, name.asString());
+    RILL_ASSIGN(JsonField dtype, item.at("dtype"));
+    RILL_ASSIGN(state.type, readType(dtype));
+    RILL_TRY(readShape(item, state.type, state.shape, state.bytes));
+    RILL_ASSIGN(std::string kind, item.stringOr("kind", ""));
+    RILL_ASSIGN(std::string layout, item.stringOr("layout", ""));
+    RILL_ASSIGN(state.rowDim, item.intOr("row_dim", -1));
+    RILL_ASSIGN(state.history, item.intOr("history", -1));
+    state.rows = kind == "rows";
+    state.ring = layout == "ring";
+    bool valid =
+        (state.rows || kind == "cell") && (state.ring || layout == "linear");
+    if (state.rows) {
+      valid = valid && state.rowDim >= 1 &&
+              state.rowDim < static_cast<int64_t>(state.shape.size()) &&
+              state.history >= 0 && state.history < state.capacity();
+    }
+    if (!valid) {
+      return item.error("is no valid state");
+    }
+    out.push_back(std::move(state));
+  }
+  return {};
+}
+
+static Status readWeights(const JsonField &list, std::vector<WeightInfo> &out) {
+  RILL_ASSIGN(auto items, list.items());
+  for (const JsonField &item : items) {
+    WeightInfo weight;
+    RILL_ASSIGN(JsonField name, item.at("name"));
+    RILL_ASSIGN(weight.name, name.asString());
+    RILL_ASSIGN(JsonField dtype, item.at("dtype"));
+    RILL_ASSIGN(weight.type, readType(dtype));
+    RILL_TRY(readShape(item, weight.type, weight.shape, weight.bytes));
+    RILL_ASSIGN(weight.from, item.stringOr("from", ""));
+    RILL_ASSIGN(weight.file, item.stringOr("file", ""));
+    RILL_ASSIGN(int64_t offset, item.intOr("offset", 0, 0));
+    weight.offset = static_cast<uint64_t>(offset);
+    if (auto section = item.findValue("section")) {
+      RILL_ASSIGN(int64_t number, section->asInt(0, RILL_RT_MAX_SECTIONS));
+      weight.section = static_cast<uint32_t>(number);
+    } else if (auto seed = item.findValue("seed")) {
+      RILL_ASSIGN(int64_t number, seed->asInt());
+      weight.seed = static_cast<uint64_t>(number);
+    } else if (weight.file.empty()) {
+      return item.error("has neither section, seed nor file");
+    }
+    out.push_back(std::move(weight));
+  }
+  return {};
+}
+
+static Status readTargets(const JsonField &list, std::vector<TargetInfo> &out) {
+  RILL_ASSIGN(auto items, list.items());
+  for (const JsonField &item : items) {
+    TargetInfo target;
+    RILL_ASSIGN(JsonField arch, item.at("arch"));
+    RILL_ASSIGN(target.arch, arch.asString());
+    RILL_ASSIGN(target.kind, item.stringOr("kind", ""));
+    RILL_ASSIGN(JsonField section, item.at("section"));
+    RILL_ASSIGN(int64_t number, section.asInt(0, RILL_RT_MAX_SECTIONS));
+    target.section = static_cast<uint32_t>(number);
+    RILL_ASSIGN(JsonField kernels, item.at("kernels"));
+    RILL_ASSIGN(target.kernels, kernels.asStrings());
+    out.push_back(std::move(target));
+  }
+  return {};
+}
+
+static Status readAssets(const JsonField &list, std::vector<AssetInfo> &out) {
+  RILL_ASSIGN(auto items, list.items());
+  for (const JsonField &item : items) {
+    AssetInfo asset;
+    RILL_ASSIGN(asset.name, item.stringOr("name", ""));
+    RILL_ASSIGN(asset.kind, item.stringOr("kind", ""));
+    RILL_ASSIGN(asset.file, item.stringOr("file", ""));
+    RILL_ASSIGN(JsonField section, item.at("section"));
+    RILL_ASSIGN(int64_t number, section.asInt(0, RILL_RT_MAX_SECTIONS));
+    asset.section = static_cast<uint32_t>(number);
+    out.push_back(std::move(asset));
+  }
+  return {};
+}
+
+const Method *Manifest::method(std::string_view name) const {
+  for (const Method &entry : methods) {
+    if (entry.name == name) {
+      return &entry;
+    }
+  }
+  return nullptr;
+}
+
+static Status readRequires(const JsonField &root) {
+  RILL_ASSIGN(JsonField list, root.at("requires"));
+  RILL_ASSIGN(auto names, list.asStrings());
+  for (const std::string &name : names) {
+    if (name != "plans") {
+      return makeError(ErrorCode::ArtifactRequires, list.where(),
+                       "the file needs \"" + name +
+                           "\", which this version of Rill does not know",
+                       "use a newer version of Rill");
+    }
+  }
+  return {};
+}
+
+Result<Manifest> rill::rt::parseManifest(std::string_view text,
+                                         const std::string &file) {
+  Manifest manifest;
+  JsonLimits limits;
+  limits.maxBytes = RILL_RT_MAX_MANIFEST;
+  RILL_ASSIGN(manifest.tree, parseJson(text, file, limits));
+  JsonField root(manifest.tree, file);
+  RILL_ASSIGN(std::string schema, root.stringOr("schema", ""));
+  if (schema != "rill.manifest/1") {
+    return root.error("the schema is \"" + schema +
+                      "\" but \"rill.manifest/1\" is due");
+  }
+  RILL_TRY(readRequires(root));
+  RILL_ASSIGN(manifest.contentId, root.stringOr("content_id", ""));
+  RILL_ASSIGN(JsonField model, root.at("model"));
+  RILL_ASSIGN(manifest.batch, model.intOr("batch", 1, 1, 4096));
+  RILL_ASSIGN(JsonField states, root.at("states"));
+  RILL_TRY(readStates(states, manifest.states));
+  RILL_ASSIGN(JsonField methods, root.at("methods"));
+  RILL_TRY(readMethods(methods, manifest.methods));
+  RILL_ASSIGN(JsonField targets, root.at("targets"));
+  RILL_TRY(readTargets(targets, manifest.targets));
+  RILL_ASSIGN(JsonField weights, root.at("weights"));
+  RILL_TRY(readWeights(weights, manifest.weights));
+  RILL_ASSIGN(JsonField assets, root.at("assets"));
+  RILL_TRY(readAssets(assets, manifest.assets));
+  RILL_ASSIGN(JsonField hashes, root.at("sections"));
+  RILL_ASSIGN(manifest.sectionHashes, hashes.asStrings());
+  return manifest;
+}

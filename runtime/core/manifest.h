@@ -1,0 +1,94 @@
+//===- manifest.h - The manifest of an artifact -----------------*- C++ -*-===//
+//
+// JSON -> checked structures. Numbers of sections are checked by the reader.
+//
+//===----------------------------------------------------------------------===//
+#ifndef RILL_RUNTIME_CORE_MANIFEST_H
+#define RILL_RUNTIME_CORE_MANIFEST_H
+
+#include "runtime/formats/json.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace rill::rt {
+
+enum class ElementType : uint8_t { F32, BF16, I64, F16 };
+/// Bytes of one element.
+size_t elementBytes(ElementType type);
+const char *elementName(ElementType type);
+
+/// One dimension of a signature: a size, a symbol (0 S, 1 h, 2 w), or a
+/// program over them.
+struct SignatureDim {
+  std::vector<int64_t> program; ///< pairs, never empty
+  int symbol = -1;              ///< when the program is one symbol
+};
+struct Signature {
+  std::string name;
+  ElementType type;
+  std::vector<SignatureDim> shape;
+  int64_t limit = 0; ///< integer inputs: 0 <= value < limit; 0: none
+};
+struct MethodVariant {
+  std::string target;
+  int64_t min[3] = {1, 1, 1}, max[3] = {1, 1, 1};
+  bool bound[3] = {false, false, false}; ///< symbols that have a range
+  uint32_t plan;                         ///< section
+};
+struct Method {
+  std::string name;
+  std::vector<Signature> inputs, outputs;
+  bool appends;
+  std::vector<MethodVariant> variants;
+};
+struct StateInfo {
+  std::string name;
+  ElementType type;
+  std::vector<int64_t> shape;
+  bool rows, ring;
+  int64_t rowDim, history;
+  uint64_t bytes;
+  int64_t capacity() const { return shape[rowDim]; }
+};
+struct WeightInfo {
+  std::string name, file, from;
+  ElementType type;
+  std::vector<int64_t> shape;
+  uint64_t bytes;
+  std::optional<uint32_t> section;
+  uint64_t offset = 0;
+  std::optional<uint64_t> seed;
+};
+struct TargetInfo {
+  std::string arch, kind;
+  uint32_t section;
+  std::vector<std::string> kernels;
+};
+struct AssetInfo {
+  std::string name, kind, file;
+  uint32_t section;
+};
+
+struct Manifest {
+  JsonValue tree;
+  std::string contentId;
+  int64_t batch;
+  std::vector<StateInfo> states;
+  std::vector<Method> methods;
+  std::vector<TargetInfo> targets;
+  std::vector<WeightInfo> weights;
+  std::vector<AssetInfo> assets;
+  std::vector<std::string> sectionHashes;
+
+  const Method *method(std::string_view name) const;
+};
+
+/// Parses and checks. Errors: JsonInvalid, JsonField, ArtifactManifest,
+/// ArtifactRequires.
+Result<Manifest> parseManifest(std::string_view text, const std::string &file);
+
+} // namespace rill::rt
+
+#endif

@@ -1,0 +1,290 @@
+//===- plan.cpp - Decoding and verifying a plan ---------------------------===//
+//
+// The plan verifier.
+//
+//===----------------------------------------------------------------------===//
+#include "runtime/core/plan.h"
+
+#include <algorithm>
+#include <cstring>
+
+using namespace rill::rt;
+
+namespace {
+class Verifier {
+public:
+  Verifier(const Artifact &artifact, const Method &method,
+           const MethodVariant &variant)
+      : artifact(artifact), method(method), variant(variant) {}
+
+  Result<Plan> run();
+
+private:
+  /// One arena buffer: written by dispatch `first`, last read by `last`.
+  struct Buffer {
+    uint64_t begin, end;
+    size_t first, last;
+  };
+
+  Status decode();
+  Status checkHeader() const;
+  Status checkDispatch(size_t index);
+  Status checkOperand(size_t dispatch, const rill_rt_operand &operand);
+  Status checkOverlap() const;
+  Status noteArena(size_t dispatch, const rill_rt_operand &operand,
+                   uint64_t bytes);
+  /// The bytes an operand may span at most, by its kind; nothing if unbounded
+  /// by the plan (never).
+  std::optional<uint64_t> room(const rill_rt_operand &operand,
+                               const Symbols &symbols) const;
+  std::optional<uint64_t> signatureBytes(const Signature &signature,
+                                         const Symbols &symbols) const;
+  std::vector<Symbols> corners() const;
+  Error invalid(std::string why) const;
+
+  const Artifact &artifact;
+  const Method &method;
+  const MethodVariant &variant;
+  const TargetInfo *target = nullptr;
+  Plan plan;
+  std::vector<Buffer> buffers;
+};
+} // namespace
+
+Error Verifier::invalid(std::string why) const {
+  return makeError(ErrorCode::PlanInvalid,
+                   artifact.name() + ", plan of " + method.name + " for " +
+                       variant.target,
+                   std::move(why), "the file is damaged; compile it anew");
+}
+
+Status Verifier::decode() {
+  auto bytes = artifact.bytes(variant.plan);
+  if (bytes.size() < sizeof(rill_rt_plan)) {
+    return invalid("is shorter than its header");
+  }
+  std::memcpy(&plan.header, bytes.data(), sizeof(plan.header));
+  const rill_rt_plan &header = plan.header;
+  uint64_t dispatchBytes =
+      uint64_t(header.dispatch_count) * sizeof(rill_rt_dispatch);
+  uint64_t operandBytes =
+      uint64_t(header.operand_count) * sizeof(rill_rt_operand);
+  uint64_t wordBytes = uint64_t(header.program_count) * 2 * sizeof(int64_t);
+  if (header.magic != RILL_RT_PLAN_MAGIC || header.version != 1 ||
+      bytes.size() !=
+          sizeof(header) + dispatchBytes + operandBytes + wordBytes) {
+    return invalid("has another magic, version or length than its header says");
+  }
+  // Sections begin at 4,096 bytes and all records are multiples of 8 long.
+  const uint8_t *at = bytes.data() + sizeof(header);
+  plan.dispatches = {reinterpret_cast<const rill_rt_dispatch *>(at),
+                     header.dispatch_count};
+  at += dispatchBytes;
+  plan.operands = {reinterpret_cast<const rill_rt_operand *>(at),
+                   header.operand_count};
+  at += operandBytes;
+  plan.words = {reinterpret_cast<const int64_t *>(at),
+                size_t(header.program_count) * 2};
+  return {};
+}
+
+Status Verifier::checkHeader() const {
+  constexpr uint64_t kMaxBytes = uint64_t(1) << 40;
+  const rill_rt_plan &header = plan.header;
+  for (int i = 0; i < 3; ++i) {
+    if (header.symbol_min[i] != variant.min[i] ||
+        header.symbol_max[i] != variant.max[i]) {
+      return invalid("has other symbol ranges than the manifest");
+    }
+  }
+  if (header.input_count != method.inputs.size() ||
+      header.output_count != method.outputs.size()) {
+    return invalid("has other inputs or outputs than the manifest");
+  }
+  if (header.arena_bytes > kMaxBytes || header.scratch_bytes > kMaxBytes) {
+    return invalid("needs more than 2^40 bytes");
+  }
+  return {};
+}
+
+/// The ends of the ranges; h * w is bound by max_patches.
+std::vector<Symbols> Verifier::corners() const {
+  const rill_rt_plan &header = plan.header;
+  Symbols low;
+  std::copy(header.symbol_min, header.symbol_min + 3, low.values);
+  std::vector<Symbols> list = {low};
+  if (!header.max_patches) {
+    Symbols high;
+    std::copy(header.symbol_max, header.symbol_max + 3, high.values);
+    list.push_back(high);
+    return list;
+  }
+  int64_t patches = header.max_patches;
+  Symbols tall = low, wide = low;
+  tall.values[0] = wide.values[0] = header.symbol_max[0];
+  tall.values[1] = std::min(header.symbol_max[1],
+                            std::max(low.values[1], patches / low.values[2]));
+  wide.values[2] = std::min(header.symbol_max[2],
+                            std::max(low.values[2], patches / low.values[1]));
+  list.push_back(tall);
+  list.push_back(wide);
+  return list;
+}
+
+std::optional<uint64_t> Verifier::signatureBytes(const Signature &signature,
+                                                 const Symbols &symbols) const {
+  uint64_t total = elementBytes(signature.type);
+  for (const SignatureDim &dim : signature.shape) {
+    auto size = runProgram(dim.program, symbols);
+    if (!size ||
+        __builtin_mul_overflow(total, static_cast<uint64_t>(*size), &total)) {
+      return std::nullopt;
+    }
+  }
+  return total;
+}
+
+std::optional<uint64_t> Verifier::room(const rill_rt_operand &operand,
+                                       const Symbols &symbols) const {
+  const Manifest &manifest = artifact.manifest();
+  switch (operand.kind) {
+  case RILL_RT_OPERAND_ARENA:
+    return plan.header.arena_bytes;
+  case RILL_RT_OPERAND_STATE:
+    return operand.index < manifest.states.size()
+               ? std::optional(manifest.states[operand.index].bytes)
+               : std::nullopt;
+  case RILL_RT_OPERAND_WEIGHT:
+    return operand.index < manifest.weights.size()
+               ? std::optional(manifest.weights[operand.index].bytes)
+               : std::nullopt;
+  case RILL_RT_OPERAND_INPUT:
+    return operand.index < method.inputs.size()
+               ? signatureBytes(method.inputs[operand.index], symbols)
+               : std::nullopt;
+  case RILL_RT_OPERAND_OUTPUT:
+    return operand.index < method.outputs.size()
+               ? signatureBytes(method.outputs[operand.index], symbols)
+               : std::nullopt;
+  default:
+    return std::nullopt;
+  }
+}
+
+Status Verifier::noteArena(size_t dispatch, const rill_rt_operand &operand,
+                           uint64_t bytes) {
+  uint64_t begin = operand.offset, end = operand.offset + bytes;
+  if (operand.access == RILL_RT_WRITE) {
+    buffers.push_back({begin, end, dispatch, dispatch});
+    return {};
+  }
+  for (auto buffer = buffers.rbegin(); buffer != buffers.rend(); ++buffer) {
+    if (buffer->begin == begin && end <= buffer->end &&
+        buffer->first < dispatch) {
+      buffer->last = dispatch;
+      return {};
+    }
+  }
+  return invalid(format("dispatch %zu reads arena bytes that no earlier "
+                        "dispatch writes",
+                        dispatch));
+}
+
+Status Verifier::checkOperand(size_t dispatch, const rill_rt_operand &operand) {
+  uint32_t allowed =
+      operand.kind == RILL_RT_OPERAND_STATE    ? RILL_RT_READ | RILL_RT_WRITE
+      : operand.kind == RILL_RT_OPERAND_OUTPUT ? RILL_RT_WRITE
+      : operand.kind == RILL_RT_OPERAND_ARENA  ? RILL_RT_READ | RILL_RT_WRITE
+                                               : RILL_RT_READ;
+  bool arena = operand.kind == RILL_RT_OPERAND_ARENA;
+  if (operand.access == 0 || (operand.access & ~allowed) ||
+      (arena && operand.access == allowed) || operand.reserved) {
+    return invalid(
+        format("dispatch %zu has an operand with a wrong access", dispatch));
+  }
+  if (uint64_t(operand.bytes_first) + operand.bytes_length >
+      plan.header.program_count) {
+    return invalid(
+        format("dispatch %zu names a program outside the plan", dispatch));
+  }
+  uint64_t largest = 0;
+  for (const Symbols &symbols : corners()) {
+    auto bytes = runProgram(
+        plan.program(operand.bytes_first, operand.bytes_length), symbols);
+    auto limit = room(operand, symbols);
+    if (!bytes || !limit || operand.offset > *limit ||
+        static_cast<uint64_t>(*bytes) > *limit - operand.offset) {
+      return invalid(
+          format("dispatch %zu has an operand outside its buffer", dispatch));
+    }
+    largest = std::max(largest, static_cast<uint64_t>(*bytes));
+  }
+  return arena ? noteArena(dispatch, operand, largest) : Status();
+}
+
+Status Verifier::checkDispatch(size_t index) {
+  const rill_rt_dispatch &dispatch = plan.dispatches[index];
+  if (dispatch.kernel >= target->kernels.size() || dispatch.flags ||
+      uint64_t(dispatch.first_operand) + dispatch.operand_count >
+          plan.header.operand_count ||
+      uint64_t(dispatch.grid_first) + dispatch.grid_length >
+          plan.header.program_count) {
+    return invalid(format("dispatch %zu refers outside the plan", index));
+  }
+  for (const Symbols &symbols : corners()) {
+    auto tiles = runProgram(
+        plan.program(dispatch.grid_first, dispatch.grid_length), symbols);
+    if (!tiles || *tiles < 1 || *tiles > (int64_t(1) << 40)) {
+      return invalid(format("dispatch %zu has no valid grid", index));
+    }
+  }
+  // Reads first: a kernel's results are written after its arguments exist.
+  auto operands =
+      plan.operands.subspan(dispatch.first_operand, dispatch.operand_count);
+  for (bool writes : {false, true}) {
+    for (const rill_rt_operand &operand : operands) {
+      if ((operand.access == RILL_RT_WRITE) == writes) {
+        RILL_TRY(checkOperand(index, operand));
+      }
+    }
+  }
+  return {};
+}
+
+Status Verifier::checkOverlap() const {
+  for (size_t i = 0; i < buffers.size(); ++i) {
+    for (size_t j = 0; j < i; ++j) {
+      const Buffer &a = buffers[i], &b = buffers[j];
+      if (a.first <= b.last && b.first <= a.last && a.begin < b.end &&
+          b.begin < a.end) {
+        return invalid(format("dispatches %zu and %zu write live buffers that "
+                              "overlap",
+                              b.first, a.first));
+      }
+    }
+  }
+  return {};
+}
+
+Result<Plan> Verifier::run() {
+  for (const TargetInfo &entry : artifact.manifest().targets) {
+    if (entry.arch == variant.target) {
+      target = &entry;
+    }
+  }
+  if (!target) {
+    return invalid("belongs to a target the file has no code for");
+  }
+  RILL_TRY(decode());
+  RILL_TRY(checkHeader());
+  for (size_t i = 0; i < plan.dispatches.size(); ++i) {
+    RILL_TRY(checkDispatch(i));
+  }
+  RILL_TRY(checkOverlap());
+  return plan;
+}
+
+Result<Plan> rill::rt::readPlan(const Artifact &artifact, const Method &method,
+                                const MethodVariant &variant) {
+  return Verifier(artifact, method, variant).run();
+}

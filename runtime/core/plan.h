@@ -1,0 +1,41 @@
+//===- plan.h - Decoding and verifying a plan -------------------*- C++ -*-===//
+//
+// A plan section as checked records. What passes here can be run without
+// another bounds check.
+//
+//===----------------------------------------------------------------------===//
+#ifndef RILL_RUNTIME_CORE_PLAN_H
+#define RILL_RUNTIME_CORE_PLAN_H
+
+#include "runtime/core/artifact.h"
+#include "runtime/core/shape_program.h"
+
+namespace rill::rt {
+
+/// A verified plan; the spans point into the artifact.
+struct Plan {
+  rill_rt_plan header;
+  std::span<const rill_rt_dispatch> dispatches;
+  std::span<const rill_rt_operand> operands;
+  std::span<const int64_t> words;
+
+  std::span<const int64_t> program(uint32_t first, uint32_t pairs) const {
+    return words.subspan(2 * size_t(first), 2 * size_t(pairs));
+  }
+  /// Tiles of dispatch `index` in a call with these symbols.
+  int64_t tiles(size_t index, const Symbols &symbols) const {
+    const rill_rt_dispatch &d = dispatches[index];
+    return runProgram(program(d.grid_first, d.grid_length), symbols)
+        .value_or(0);
+  }
+};
+
+/// Decodes the plan of `variant` and checks every offset, index, grid and
+/// operand at both ends of the symbols' ranges, that operands read are written
+/// before, and that no two live arena buffers overlap. Errors: PlanInvalid.
+Result<Plan> readPlan(const Artifact &artifact, const Method &method,
+                      const MethodVariant &variant);
+
+} // namespace rill::rt
+
+#endif

@@ -1,0 +1,66 @@
+//===- shape_program.cpp - Postfix programs over S, h, w ------------------===//
+//
+// A stack of at most RILL_RT_MAX_STACK values.
+//
+//===----------------------------------------------------------------------===//
+#include "runtime/core/shape_program.h"
+
+#include "rill-rt/artifact_format.h"
+
+#include <algorithm>
+
+using namespace rill::rt;
+
+static bool apply(int64_t op, int64_t a, int64_t b, int64_t &result) {
+  switch (op) {
+  case RILL_RT_OP_ADD:
+    return !__builtin_add_overflow(a, b, &result);
+  case RILL_RT_OP_MUL:
+    return !__builtin_mul_overflow(a, b, &result);
+  case RILL_RT_OP_FLOORDIV:
+  case RILL_RT_OP_CEILDIV:
+    if (b <= 0 || a < 0) {
+      return false;
+    }
+    result = a / b + (op == RILL_RT_OP_CEILDIV && a % b != 0);
+    return true;
+  case RILL_RT_OP_MIN:
+    result = std::min(a, b);
+    return true;
+  case RILL_RT_OP_MAX:
+    result = std::max(a, b);
+    return true;
+  default:
+    return false;
+  }
+}
+
+std::optional<int64_t> rill::rt::runProgram(std::span<const int64_t> program,
+                                            const Symbols &symbols) {
+  int64_t stack[RILL_RT_MAX_STACK];
+  size_t depth = 0;
+  if (program.size() % 2 != 0 || program.size() / 2 > RILL_RT_MAX_PROGRAM) {
+    return std::nullopt;
+  }
+  for (size_t i = 0; i < program.size(); i += 2) {
+    int64_t op = program[i], immediate = program[i + 1];
+    if (op == RILL_RT_OP_CONST || op == RILL_RT_OP_SYMBOL) {
+      if (depth == RILL_RT_MAX_STACK ||
+          (op == RILL_RT_OP_SYMBOL && (immediate < 0 || immediate > 2))) {
+        return std::nullopt;
+      }
+      stack[depth++] =
+          op == RILL_RT_OP_CONST ? immediate : symbols.values[immediate];
+      continue;
+    }
+    if (depth < 2 ||
+        !apply(op, stack[depth - 2], stack[depth - 1], stack[depth - 2])) {
+      return std::nullopt;
+    }
+    --depth;
+  }
+  if (depth != 1 || stack[0] < 0) {
+    return std::nullopt;
+  }
+  return stack[0];
+}

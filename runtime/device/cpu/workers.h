@@ -1,0 +1,64 @@
+//===- workers.h - Threads that walk a plan ---------------------*- C++ -*-===//
+//
+// A fixed team of threads; a call runs a list of dispatches, tiles shared by
+// stealing, with a barrier behind each dispatch.
+//
+//===----------------------------------------------------------------------===//
+#ifndef RILL_RUNTIME_DEVICE_CPU_WORKERS_H
+#define RILL_RUNTIME_DEVICE_CPU_WORKERS_H
+
+#include "rill-rt/kernel_abi.h"
+#include "runtime/core/memory.h"
+
+#include <atomic>
+#include <memory>
+#include <span>
+#include <thread>
+#include <vector>
+
+namespace rill::rt {
+
+/// One dispatch, ready to run.
+struct CpuLaunch {
+  rill_rt_cpu_kernel kernel;
+  void *const *operands;
+  int64_t tiles;
+};
+
+/// The team. One call at a time; all launches of a call see the writes of the
+/// launches before them.
+class Workers {
+public:
+  /// `threads` >= 1, the caller's included; `scratchBytes` per thread;
+  /// `maxLaunches` bounds the list of a call.
+  static Result<std::unique_ptr<Workers>>
+  create(int threads, uint64_t scratchBytes, size_t maxLaunches);
+  ~Workers();
+
+  void run(std::span<const CpuLaunch> launches, const rill_rt_control *control);
+  int threads() const { return static_cast<int>(team.size()) + 1; }
+  uint64_t scratchBytes() const { return scratch.bytes(); }
+
+private:
+  struct alignas(64) Progress {
+    std::atomic<int64_t> next, done;
+  };
+
+  Workers() = default;
+  void work(int index);
+  void walk(int index);
+
+  std::vector<std::thread> team;
+  Memory scratch;
+  uint64_t scratchStride = 0;
+  std::unique_ptr<Progress[]> progress;
+  std::span<const CpuLaunch> launches;
+  const rill_rt_control *control = nullptr;
+  alignas(64) std::atomic<uint32_t> epoch{0};
+  alignas(64) std::atomic<int> finished{0};
+  bool stop = false;
+};
+
+} // namespace rill::rt
+
+#endif

@@ -1,0 +1,113 @@
+/*===- rill.h - Load and run a .rill artifact -------------------*- C -*-===*\
+|*
+|* C11, no exceptions. A `rill_status` is NULL on success, else an error the
+|* caller frees with rill_error_free; then output parameters are untouched.
+|* A .rill file carries native code: opening one for running executes it, like
+|* a shared library.
+|*
+\*===----------------------------------------------------------------------===*/
+#ifndef RILL_H
+#define RILL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(_WIN32)
+#error "Rill runs on Linux"
+#endif
+#define RILL_API __attribute__((visibility("default")))
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct rill_error *rill_status;
+typedef struct rill_model rill_model;     /* immutable, shared by threads */
+typedef struct rill_session rill_session; /* one thread at a time */
+
+/* Errors. Code: RILL-NNNN, first digit = exit code. Strings live as long as
+ * the error. A NULL error gives 0 and "". */
+RILL_API int rill_error_code(rill_status error);
+RILL_API const char *rill_error_what(rill_status error);
+RILL_API const char *rill_error_where(rill_status error);
+RILL_API const char *rill_error_why(rill_status error);
+RILL_API const char *rill_error_mend(rill_status error);
+RILL_API void rill_error_free(rill_status error);
+
+RILL_API const char *rill_version(void); /* "0.1.0" */
+
+enum rill_dtype { RILL_F32 = 0, RILL_BF16 = 1, RILL_I64 = 2, RILL_F16 = 3 };
+
+/* A tensor of the caller: row-major, contiguous, host memory. `shape` has
+ * `rank` entries. Not owned by Rill. */
+typedef struct rill_tensor {
+  size_t size; /* sizeof(rill_tensor) */
+  void *data;
+  size_t bytes;
+  int32_t dtype, rank;
+  int64_t shape[8];
+} rill_tensor;
+
+typedef struct rill_open_options {
+  size_t size;                /* sizeof(rill_open_options) */
+  const char *weights_folder; /* for external weights; NULL: beside the file */
+  const char *expected_content_id; /* NULL, or "sha256:..." that must match */
+  int32_t verify;                  /* 0: header, plans, code; 1: weights too */
+  int32_t inspect_only;            /* 1: never map code as executable */
+} rill_open_options;
+
+/* Opens the artifact at `path` and checks it. The model is immutable, may be
+ * shared by threads, and must outlive its sessions. `options` may be NULL. */
+RILL_API rill_status rill_open(const char *path,
+                               const rill_open_options *options,
+                               rill_model **out);
+/* The bytes must stay valid and unchanged until rill_close. */
+RILL_API rill_status rill_open_memory(const void *data, size_t bytes,
+                                      const rill_open_options *options,
+                                      rill_model **out);
+RILL_API void rill_close(rill_model *model);
+
+/* The manifest, JSON text of *bytes bytes, owned by the model. */
+RILL_API const char *rill_manifest(const rill_model *model, size_t *bytes);
+/* Section `index`'s bytes (tokenizer, template, ...), owned by the model. */
+RILL_API rill_status rill_section(const rill_model *model, size_t index,
+                                  const void **data, size_t *bytes);
+
+typedef struct rill_session_options {
+  size_t size;        /* sizeof(rill_session_options) */
+  const char *device; /* NULL or "auto", "cpu" */
+  int32_t threads;    /* 0: RILL_NUM_THREADS, else the number of cores */
+} rill_session_options;
+
+/* Allocates everything the session will ever need. */
+RILL_API rill_status rill_session_create(const rill_model *model,
+                                         const rill_session_options *options,
+                                         rill_session **out);
+RILL_API void rill_session_free(rill_session *session);
+/* Length 0: the next call starts a new sequence from empty states. */
+RILL_API rill_status rill_session_reset(rill_session *session);
+/* Rows committed so far, per sequence 0..batch-1. */
+RILL_API int64_t rill_session_length(const rill_session *session,
+                                     int64_t sequence);
+/* Sets the length of a sequence to `length` <= its present length; an error
+ * when a ring no longer holds the rows before it. */
+RILL_API rill_status rill_session_rollback(rill_session *session,
+                                           int64_t sequence, int64_t length);
+/* Bytes of the states, the arena and worker scratch. */
+RILL_API size_t rill_session_bytes(const rill_session *session);
+
+RILL_API size_t rill_method_count(const rill_model *model);
+/* Name of method i; owned by the model. */
+RILL_API const char *rill_method_name(const rill_model *model, size_t index);
+
+/* Runs a method. Inputs in manifest order; an output's data must have room
+ * for its bytes, its shape is written. A method that appends to states
+ * advances every sequence's length by S on success and by nothing on error. */
+RILL_API rill_status rill_invoke(rill_session *session, const char *method,
+                                 const rill_tensor *inputs, size_t input_count,
+                                 rill_tensor *outputs, size_t output_count);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,164 @@
+// RUN: rill-opt %s --split-input-file --verify-diagnostics
+// Embedding, linear, elementwise, norms, vision reshapes, sampling: one case
+// per constraint.
+
+func.func @f(%t: tensor<8x4xf32>, %i: tensor<1x2xi64>) {
+  // expected-error @below {{embedding_c1}}
+  %0 = rill.embedding %t, %i : (tensor<8x4xf32>, tensor<1x2xi64>) -> tensor<1x2x5xf32>
+  return
+}
+// -----
+func.func @f(%x: tensor<1x4xf32>, %w: tensor<3x5xf32>) {
+  // expected-error @below {{linear_c1: weight 'tensor<3x5xf32>' does not take rows of 4}}
+  %0 = rill.linear %x weights(%w) : (tensor<1x4xf32>, tensor<3x5xf32>) -> tensor<1x3xf32> {
+  ^bb0(%a: f32):
+    rill.yield %a : f32
+  }
+  return
+}
+// -----
+func.func @f(%x: tensor<1x4xf32>, %w: tensor<3x4xf32>) {
+  // expected-error @below {{linear_c2: weights give 3 columns but the result has 5}}
+  %0 = rill.linear %x weights(%w) : (tensor<1x4xf32>, tensor<3x4xf32>) -> tensor<1x5xf32> {
+  ^bb0(%a: f32):
+    rill.yield %a : f32
+  }
+  return
+}
+// -----
+func.func @f(%x: tensor<1x4xf32>, %w: tensor<3x4xf32>, %r: tensor<4xf32>) {
+  // expected-error @below {{linear_c3: aux 'tensor<4xf32>'}}
+  %0 = rill.linear %x weights(%w) aux(%r) : (tensor<1x4xf32>, tensor<3x4xf32>, tensor<4xf32>) -> tensor<1x3xf32> {
+  ^bb0(%a: f32, %b: f32):
+    rill.yield %a : f32
+  }
+  return
+}
+// -----
+func.func @f(%x: tensor<1x4xf32>, %w: tensor<3x4xf32>) {
+  // expected-error @below {{linear_c4: prologue rms_norm takes 1 norm operands of 4}}
+  %0 = rill.linear %x weights(%w) {prologue = #rill<prologue rms_norm>} : (tensor<1x4xf32>, tensor<3x4xf32>) -> tensor<1x3xf32> {
+  ^bb0(%a: f32):
+    rill.yield %a : f32
+  }
+  return
+}
+// -----
+func.func @f(%x: tensor<1x4xf32>, %w: tensor<3x4xf32>) {
+  // expected-error @below {{linear_c5: the region takes 2 values where 1 f32 are due}}
+  %0 = rill.linear %x weights(%w) : (tensor<1x4xf32>, tensor<3x4xf32>) -> tensor<1x3xf32> {
+  ^bb0(%a: f32, %b: f32):
+    rill.yield %a : f32
+  }
+  return
+}
+// -----
+func.func @f(%x: tensor<1x4xf32>, %w: tensor<3x4xf32>) {
+  // expected-error @below {{linear_c5: math.sin is no listed scalar op}}
+  %0 = rill.linear %x weights(%w) : (tensor<1x4xf32>, tensor<3x4xf32>) -> tensor<1x3xf32> {
+  ^bb0(%a: f32):
+    %s = math.sin %a : f32
+    rill.yield %s : f32
+  }
+  return
+}
+// -----
+func.func @f(%x: tensor<2x4xf32>, %w: tensor<3x4xf32>) {
+  // expected-error @below {{linear_c6: result}}
+  %0 = rill.linear %x weights(%w) : (tensor<2x4xf32>, tensor<3x4xf32>) -> tensor<1x3xf32> {
+  ^bb0(%a: f32):
+    rill.yield %a : f32
+  }
+  return
+}
+// -----
+func.func @f(%x: tensor<4xf32>) {
+  // expected-error @below {{elementwise_c1: 'tensor<4xf32>' is no suffix}}
+  %0 = rill.elementwise %x : (tensor<4xf32>) -> tensor<2x3xf32> {
+  ^bb0(%a: f32):
+    rill.yield %a : f32
+  }
+  return
+}
+// -----
+func.func @f(%x: tensor<4xf32>) {
+  // expected-error @below {{elementwise_c2: the region takes 0 values}}
+  %0 = rill.elementwise %x : (tensor<4xf32>) -> tensor<4xf32> {
+    %c = arith.constant 1.0 : f32
+    rill.yield %c : f32
+  }
+  return
+}
+// -----
+func.func @f(%x: tensor<1x4xf32>, %g: tensor<5xf32>) {
+  // expected-error @below {{rms_norm_c1}}
+  %0 = rill.rms_norm %x, %g {eps = 1.0e-5} : (tensor<1x4xf32>, tensor<5xf32>) -> tensor<1x4xf32>
+  return
+}
+// -----
+func.func @f(%x: tensor<1x4xf32>, %g: tensor<4xf32>) {
+  // expected-error @below {{rms_norm_c2: eps is not positive}}
+  %0 = rill.rms_norm %x, %g {eps = 0.0} : (tensor<1x4xf32>, tensor<4xf32>) -> tensor<1x4xf32>
+  return
+}
+// -----
+func.func @f(%x: tensor<1x4xf32>, %g: tensor<4xf32>) {
+  // expected-error @below {{rms_norm_c3}}
+  %0 = rill.rms_norm %x, %g {eps = 1.0e-5} : (tensor<1x4xf32>, tensor<4xf32>) -> tensor<2x4xf32>
+  return
+}
+// -----
+func.func @f(%x: tensor<1x4xf32>, %g: tensor<4xf32>, %b: tensor<3xf32>) {
+  // expected-error @below {{layer_norm_c1}}
+  %0 = rill.layer_norm %x, %g, %b {eps = 1.0e-6} : (tensor<1x4xf32>, tensor<4xf32>, tensor<3xf32>) -> tensor<1x4xf32>
+  return
+}
+// -----
+func.func @f(%x: tensor<1x4xf32>, %g: tensor<4xf32>) {
+  // expected-error @below {{layer_norm_c2: eps is not positive}}
+  %0 = rill.layer_norm %x, %g, %g {eps = -1.0} : (tensor<1x4xf32>, tensor<4xf32>, tensor<4xf32>) -> tensor<1x4xf32>
+  return
+}
+// -----
+func.func @f(%x: tensor<1x4xf32>, %g: tensor<4xf32>) {
+  // expected-error @below {{layer_norm_c3}}
+  %0 = rill.layer_norm %x, %g, %g {eps = 1.0e-6} : (tensor<1x4xf32>, tensor<4xf32>, tensor<4xf32>) -> tensor<3x4xf32>
+  return
+}
+// -----
+func.func @f(%x: tensor<1x?x4xf32>) {
+  // expected-error @below {{last_row_c1}}
+  %0 = rill.last_row %x : (tensor<1x?x4xf32>) -> tensor<1x5xf32>
+  return
+}
+// -----
+func.func @f(%t: tensor<255x4xf32>, %h: index) {
+  // R3: a table that is not square is refused, never truncated.
+  // expected-error @below {{position_resize_c1: a table of 255 rows is not square}}
+  %0 = rill.position_resize %t, %h, %h : (tensor<255x4xf32>, index, index) -> tensor<?x4xf32>
+  return
+}
+// -----
+func.func @f(%t: tensor<16x4xf32>, %h: index) {
+  // expected-error @below {{position_resize_c2}}
+  %0 = rill.position_resize %t, %h, %h : (tensor<16x4xf32>, index, index) -> tensor<?x5xf32>
+  return
+}
+// -----
+func.func @f(%x: tensor<1x?x4xf32>, %h: index) {
+  // expected-error @below {{pixel_unshuffle_c1}}
+  %0 = rill.pixel_unshuffle %x, %h, %h {factor = 2 : i64} : (tensor<1x?x4xf32>, index, index) -> tensor<1x?x8xf32>
+  return
+}
+// -----
+func.func @f(%x: tensor<1x?x4xf32>, %h: index) {
+  // expected-error @below {{pixel_unshuffle_c2: factor 0 < 1}}
+  %0 = rill.pixel_unshuffle %x, %h, %h {factor = 0 : i64} : (tensor<1x?x4xf32>, index, index) -> tensor<1x?x4xf32>
+  return
+}
+// -----
+func.func @f(%x: tensor<1x4xbf16>) {
+  // expected-error @below {{sample_c1}}
+  %0 = rill.sample %x : (tensor<1x4xbf16>) -> tensor<1xi64>
+  return
+}

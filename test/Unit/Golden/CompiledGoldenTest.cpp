@@ -1,0 +1,38 @@
+//===- CompiledGoldenTest.cpp - The artifact against golden ---------------===//
+//
+// Checkpoint -> rill::compile -> .rill -> C API: every variant, whole and in
+// chunks, f32 within 1e-5.
+//
+//===----------------------------------------------------------------------===//
+#include "Compiled.h"
+
+#include "rill.h"
+#include "rill/Pipeline/Pipeline.h"
+
+#include <cmath>
+#include <filesystem>
+#include <gtest/gtest.h>
+
+using namespace rill;
+
+namespace {
+struct CompiledGolden : testing::TestWithParam<int> {};
+} // namespace
+
+/// f32 sums in another order than the double-precision values.
+static constexpr float kTolerance = 1e-5f;
+
+TEST_P(CompiledGolden, WholeChunksAndDecode) {
+  const golden::Variant &variant = golden::variants()[GetParam()];
+  Compiled compiled(variant.name, "x86-64-v3", 2);
+  ASSERT_NE(compiled.session, nullptr);
+  for (const std::vector<int64_t> &chunks :
+       {std::vector<int64_t>{}, {1}, {2}, {3}, {1, 2, 3}}) {
+    auto difference = golden::compare(
+        golden::run(compiled.backend(), variant, chunks), variant);
+    EXPECT_LE(difference.largest, kTolerance) << variant.name;
+    EXPECT_TRUE(difference.argmax) << variant.name;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Variants, CompiledGolden, testing::Range(0, 8));

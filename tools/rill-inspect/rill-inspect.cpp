@@ -1,0 +1,218 @@
+//===- rill-inspect.cpp - Look into artifacts -----------------------------===//
+//
+// Never loads code. Prints parts of the manifest, checks, explains errors.
+//
+//===----------------------------------------------------------------------===//
+#include "tools/common/tool.h"
+
+#include "runtime/core/artifact.h"
+#include "runtime/core/plan.h"
+#include "runtime/device/cpu/code.h"
+#include "runtime/formats/file_writer.h"
+
+#include <cstdio>
+
+using namespace rill;
+using rt::ErrorCode;
+
+namespace {
+struct Flags {
+  std::string file, explain, output, verify = "header";
+  int extract = -1;
+  bool methods = false, states = false, weights = false, targets = false,
+       plan = false, manifest = false, doctor = false;
+};
+} // namespace
+
+static std::string shapeText(const std::vector<int64_t> &shape) {
+  std::string text = "[";
+  for (size_t i = 0; i < shape.size(); ++i) {
+    text += (i ? "," : "") + std::to_string(shape[i]);
+  }
+  return text + "]";
+}
+
+static std::string signatureText(const std::vector<rt::Signature> &list) {
+  std::string text;
+  for (const rt::Signature &entry : list) {
+    text += (text.empty() ? "" : ", ") + entry.name + " " +
+            rt::elementName(entry.type) + "[";
+    for (size_t d = 0; d < entry.shape.size(); ++d) {
+      const rt::SignatureDim &dim = entry.shape[d];
+      std::string size = dim.symbol >= 0 ? std::string(1, "Shw"[dim.symbol])
+                         : dim.program.size() == 2
+                             ? std::to_string(dim.program[1])
+                             : "?";
+      text += (d ? "," : "") + size;
+    }
+    text += "]";
+  }
+  return text;
+}
+
+static void printMethods(const rt::Manifest &manifest) {
+  for (const rt::Method &method : manifest.methods) {
+    std::printf("%s(%s) -> %s%s\n", method.name.c_str(),
+                signatureText(method.inputs).c_str(),
+                signatureText(method.outputs).c_str(),
+                method.appends ? "  appends to states" : "");
+  }
+}
+
+static void printStates(const rt::Manifest &manifest) {
+  for (const rt::StateInfo &state : manifest.states) {
+    std::printf("%-20s %s %s %s history %lld, %llu bytes\n", state.name.c_str(),
+                state.ring ? "ring" : "linear", rt::elementName(state.type),
+                shapeText(state.shape).c_str(), (long long)state.history,
+                (unsigned long long)state.bytes);
+  }
+}
+
+static void printWeights(const rt::Manifest &manifest) {
+  for (const rt::WeightInfo &weight : manifest.weights) {
+    std::printf("%-60s %s %s %s\n", weight.name.c_str(),
+                rt::elementName(weight.type), shapeText(weight.shape).c_str(),
+                weight.section ? "embedded"
+                : weight.seed  ? "synthetic"
+                               : "external");
+  }
+}
+
+static rt::Status printPlans(const rt::Artifact &artifact) {
+  for (const rt::Method &method : artifact.manifest().methods) {
+    for (const rt::MethodVariant &variant : method.variants) {
+      RILL_ASSIGN(rt::Plan plan, rt::readPlan(artifact, method, variant));
+      std::printf("%s %s S %lld..%lld: %zu dispatches, arena %llu bytes\n",
+                  method.name.c_str(), variant.target.c_str(),
+                  (long long)variant.min[0], (long long)variant.max[0],
+                  plan.dispatches.size(),
+                  (unsigned long long)plan.header.arena_bytes);
+    }
+  }
+  return {};
+}
+
+static void printSummary(const rt::Artifact &artifact) {
+  const rt::Manifest &manifest = artifact.manifest();
+  uint64_t weights = 0, states = 0;
+  for (const rt::WeightInfo &weight : manifest.weights) {
+    weights += weight.bytes;
+  }
+  for (const rt::StateInfo &state : manifest.states) {
+    states += state.bytes;
+  }
+  std::printf("%s\ncontent %s\n", artifact.name().c_str(),
+              manifest.contentId.c_str());
+  for (const rt::TargetInfo &target : manifest.targets) {
+    std::printf("target %s: %zu kernels, %llu bytes of code\n",
+                target.arch.c_str(), target.kernels.size(),
+                (unsigned long long)artifact.section(target.section).length);
+  }
+  std::printf("%zu weights, %llu bytes; %zu states, %llu bytes; batch %lld\n",
+              manifest.weights.size(), (unsigned long long)weights,
+              manifest.states.size(), (unsigned long long)states,
+              (long long)manifest.batch);
+  printMethods(manifest);
+}
+
+static rt::Status extract(const rt::Artifact &artifact, const Flags &flags) {
+  if (static_cast<size_t>(flags.extract) >= artifact.sectionCount()) {
+    return rt::makeError(
+        ErrorCode::BadUsage, "--extract",
+        rt::format("the file has %zu sections", artifact.sectionCount()));
+  }
+  auto bytes = artifact.bytes(static_cast<size_t>(flags.extract));
+  return rt::writeFile(
+      flags.output,
+      {reinterpret_cast<const char *>(bytes.data()), bytes.size()});
+}
+
+static rt::Status inspect(const Flags &flags) {
+  RILL_ASSIGN(rt::Artifact artifact,
+              rt::Artifact::open(flags.file, flags.verify == "full"));
+  const rt::Manifest &manifest = artifact.manifest();
+  if (flags.extract >= 0) {
+    return extract(artifact, flags);
+  }
+  if (flags.manifest) {
+    std::printf("%s\n", rt::writeJson(manifest.tree, {", ", ": ", 2}).c_str());
+  } else if (flags.methods) {
+    printMethods(manifest);
+  } else if (flags.states) {
+    printStates(manifest);
+  } else if (flags.weights) {
+    printWeights(manifest);
+  } else if (flags.targets) {
+    for (const rt::TargetInfo &target : manifest.targets) {
+      std::printf("%s %s, %zu kernels\n", target.arch.c_str(),
+                  target.kind.c_str(), target.kernels.size());
+    }
+  } else if (flags.plan) {
+    return printPlans(artifact);
+  } else {
+    printSummary(artifact);
+  }
+  return {};
+}
+
+static int explain(const tools::Tool &tool, std::string code) {
+  if (code.rfind("RILL-", 0) == 0) {
+    code.erase(0, 5);
+  }
+  size_t count;
+  const rt::ErrorInfo *table = rt::errorTable(&count);
+  for (size_t i = 0; i < count; ++i) {
+    if (code == std::to_string(static_cast<int>(table[i].code))) {
+      std::printf("RILL-%s: %s\n\n%s\n", code.c_str(), table[i].summary,
+                  table[i].page);
+      return 0;
+    }
+  }
+  return tool.usage("there is no error code " + code);
+}
+
+static int doctor() {
+  std::string levels;
+  for (const std::string &target : rt::cpuTargets()) {
+    levels += (levels.empty() ? "" : ", ") + target;
+  }
+  std::printf("cpu: %s\n",
+              levels.empty() ? "no x86-64-v3 (AVX2, FMA)" : levels.c_str());
+  return 0;
+}
+
+int main(int argc, char **argv) {
+  tools::Tool tool("rill-inspect", "look into a .rill file",
+                   "  rill-inspect lfm.rill --plan\n"
+                   "  rill-inspect --explain RILL-3012\n");
+  Flags flags;
+  tool.option("file", flags.file, "the .rill file");
+  tool.flag("--methods", flags.methods, "signatures");
+  tool.flag("--states", flags.states, "states of a session");
+  tool.flag("--weights", flags.weights, "weights and where they live");
+  tool.flag("--targets", flags.targets, "native code");
+  tool.flag("--plan", flags.plan, "plans: dispatches and arena");
+  tool.flag("--manifest", flags.manifest, "the manifest, indented");
+  tool.flag("--doctor", flags.doctor, "what this machine runs");
+  tool.option("--verify", flags.verify, "header, or full (weights too)")
+      ->check(CLI::IsMember({"header", "full"}));
+  tool.option("--explain", flags.explain, "explain an error code");
+  tool.option("--extract", flags.extract, "write a section's bytes to -o");
+  tool.option("-o,--output", flags.output, "file for --extract");
+  int code;
+  if (!tool.parse(argc, argv, code)) {
+    return code;
+  }
+  if (!flags.explain.empty()) {
+    return explain(tool, flags.explain);
+  }
+  if (flags.doctor) {
+    return doctor();
+  }
+  if (flags.file.empty() || (flags.extract >= 0 && flags.output.empty())) {
+    return tool.usage(flags.file.empty() ? "a file is required"
+                                         : "--extract needs -o");
+  }
+  rt::Status status = inspect(flags);
+  return status.ok() ? 0 : tool.fail(status.get());
+}
