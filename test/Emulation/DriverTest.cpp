@@ -293,6 +293,82 @@ TEST_P(Programs, CapturedGraph) {
   clean();
 }
 
+/// A WHILE node runs its body until a kernel clears the handle.
+TEST_F(DriverTest, ConditionalWhileNode) {
+  const char *text = R"(.version 8.4
+.target sm_90
+.address_size 64
+.extern .func cudaGraphSetConditional(.param .b64 h, .param .b32 v);
+.visible .entry step(.param .u64 p, .param .u64 h) {
+  .reg .b64 %rd<3>;
+  .reg .b32 %r<3>;
+  .reg .pred %p<2>;
+  ld.param.u64 %rd1, [p];
+  ld.param.u64 %rd2, [h];
+  ld.global.u32 %r1, [%rd1];
+  add.u32 %r1, %r1, 1;
+  st.global.u32 [%rd1], %r1;
+  setp.lt.u32 %p1, %r1, 5;
+  selp.u32 %r2, 1, 0, %p1;
+  { .param .b64 a; .param .b32 b;
+    st.param.b64 [a+0], %rd2;
+    st.param.b32 [b+0], %r2;
+    call.uni cudaGraphSetConditional, (a, b);
+  }
+  ret;
+}
+)";
+  CUmodule m = nullptr;
+  CUfunction f = nullptr;
+  ASSERT_EQ(cuModuleLoadData(&m, text), CUDA_SUCCESS);
+  ASSERT_EQ(cuModuleGetFunction(&f, m, "step"), CUDA_SUCCESS);
+  CUdeviceptr p = upload(std::vector<unsigned>{0});
+  CUgraph g = nullptr;
+  CUgraphNode loop = nullptr, body = nullptr;
+  CUgraphConditionalHandle handle = 0;
+  ASSERT_EQ(cuGraphCreate(&g, 0), CUDA_SUCCESS);
+  ASSERT_EQ(cuGraphConditionalHandleCreate(&handle, g, context, 1, 1),
+            CUDA_SUCCESS);
+  CUgraphNodeParams node = {};
+  node.type = kNodeConditional;
+  node.conditional.handle = handle;
+  node.conditional.type = 1;
+  node.conditional.size = 1;
+  ASSERT_EQ(cuGraphAddNode(&loop, g, nullptr, 0, &node), CUDA_SUCCESS);
+  void *params[] = {&p, &handle};
+  CUgraphNodeParams kernel = {};
+  kernel.type = kNodeKernel;
+  kernel.kernel.func = f;
+  kernel.kernel.gridDimX = kernel.kernel.gridDimY = kernel.kernel.gridDimZ = 1;
+  kernel.kernel.blockDimX = kernel.kernel.blockDimY = 1;
+  kernel.kernel.blockDimZ = 1;
+  kernel.kernel.kernelParams = params;
+  ASSERT_EQ(cuGraphAddNode(&body, node.conditional.phGraph_out[0], nullptr, 0,
+                           &kernel),
+            CUDA_SUCCESS);
+  CUgraphExec exec = nullptr;
+  ASSERT_EQ(cuGraphInstantiateWithFlags(&exec, g, 0), CUDA_SUCCESS);
+  ASSERT_EQ(cuGraphLaunch(exec, nullptr), CUDA_SUCCESS);
+  EXPECT_EQ(download<unsigned>(p, 1)[0], 5u);
+  cuGraphExecDestroy(exec);
+  cuGraphDestroy(g);
+  clean();
+}
+
+/// The chip named by the tables answers its own attributes.
+TEST_F(DriverTest, AttributesAndEntryPoints) {
+  int v = 0;
+  EXPECT_EQ(cuDeviceGetAttribute(&v, 16, 0), CUDA_SUCCESS);
+  EXPECT_EQ(v, 132);
+  EXPECT_EQ(cuDeviceGetAttribute(&v, 97, 0), CUDA_SUCCESS);
+  EXPECT_EQ(v, 232448);
+  EXPECT_EQ(cuDeviceGetAttribute(&v, 9999, 0), CUDA_ERROR_INVALID_VALUE);
+  EXPECT_EQ(cuOccupancyMaxActiveBlocksPerMultiprocessor(&v, load("first"), 256,
+                                                        100000),
+            CUDA_SUCCESS);
+  EXPECT_EQ(v, 2);
+}
+
 // ---- E7: host bugs ----------------------------------------------------------
 using HostBugs = DriverTest;
 

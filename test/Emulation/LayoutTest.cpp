@@ -1,10 +1,10 @@
 // Our declarations of the driver API against the toolkit's own header; built
 // only where cuda.h exists.
+#include "lib/Emulation/Driver/Api.h"
+
 #include <cstddef>
 #include <cuda.h>
 #include <gtest/gtest.h>
-
-#include "lib/Emulation/Driver/Api.h"
 
 namespace ours = rill::emu::cuda;
 
@@ -51,11 +51,9 @@ RILL_SAME_CODE(CUDA_ERROR_GRAPH_EXEC_UPDATE_FAILURE);
 RILL_SAME_CODE(CUDA_ERROR_INVALID_CLUSTER_SIZE);
 static_assert(int(CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT) == 16);
 static_assert(int(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR) == 75);
-static_assert(int(CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN) ==
-              97);
+static_assert(int(CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN) == 97);
 static_assert(int(CU_DEVICE_ATTRIBUTE_MAX_BLOCKS_PER_MULTIPROCESSOR) == 106);
-static_assert(int(CU_DEVICE_ATTRIBUTE_RESERVED_SHARED_MEMORY_PER_BLOCK) ==
-              111);
+static_assert(int(CU_DEVICE_ATTRIBUTE_RESERVED_SHARED_MEMORY_PER_BLOCK) == 111);
 static_assert(int(CU_DEVICE_ATTRIBUTE_CLUSTER_LAUNCH) == 120);
 static_assert(int(CU_DEVICE_ATTRIBUTE_MEMORY_POOLS_SUPPORTED) == 115);
 static_assert(int(CU_DEVICE_ATTRIBUTE_TENSOR_MAP_ACCESS_SUPPORTED) == 127);
