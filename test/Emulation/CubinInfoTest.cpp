@@ -84,7 +84,9 @@ TEST(Cubin, OpcodeTableHoldsForThisToolkit) {
   struct {
     const char *line;
     Sass kind;
-  } rows[] = {{"ld.volatile.shared.u32 %r4, [%r3];", Sass::LoadShared},
+  } rows[] = {{"ld.volatile.shared.u32 %r4, [%r3];\n"
+       "st.volatile.global.u32 [%rd1], %r4;",
+       Sass::LoadShared},
               {"st.volatile.shared.u32 [%r3], %r1;", Sass::StoreShared},
               {"ld.volatile.global.u32 %r4, [%rd1];\n"
        "st.volatile.shared.u32 [%r3], %r4;",

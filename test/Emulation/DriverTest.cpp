@@ -293,6 +293,192 @@ TEST_P(Programs, CapturedGraph) {
   clean();
 }
 
+/// A WHILE node runs its body until a kernel clears the handle.
+TEST_F(DriverTest, ConditionalWhileNode) {
+  const char *text = R"(.version 8.4
+.target sm_90
+.address_size 64
+.extern .func cudaGraphSetConditional(.param .b64 h, .param .b32 v);
+.visible .entry step(.param .u64 p, .param .u64 h) {
+  .reg .b64 %rd<3>;
+  .reg .b32 %r<3>;
+  .reg .pred %p<2>;
+  ld.param.u64 %rd1, [p];
+  ld.param.u64 %rd2, [h];
+  ld.global.u32 %r1, [%rd1];
+  add.u32 %r1, %r1, 1;
+  st.global.u32 [%rd1], %r1;
+  setp.lt.u32 %p1, %r1, 5;
+  selp.u32 %r2, 1, 0, %p1;
+  { .param .b64 a; .param .b32 b;
+    st.param.b64 [a+0], %rd2;
+    st.param.b32 [b+0], %r2;
+    call.uni cudaGraphSetConditional, (a, b);
+  }
+  ret;
+}
+)";
+  CUmodule m = nullptr;
+  CUfunction f = nullptr;
+  ASSERT_EQ(cuModuleLoadData(&m, text), CUDA_SUCCESS);
+  ASSERT_EQ(cuModuleGetFunction(&f, m, "step"), CUDA_SUCCESS);
+  CUdeviceptr p = upload(std::vector<unsigned>{0});
+  CUgraph g = nullptr;
+  CUgraphNode loop = nullptr, body = nullptr;
+  CUgraphConditionalHandle handle = 0;
+  ASSERT_EQ(cuGraphCreate(&g, 0), CUDA_SUCCESS);
+  ASSERT_EQ(cuGraphConditionalHandleCreate(&handle, g, context, 1, 1),
+            CUDA_SUCCESS);
+  CUgraphNodeParams node = {};
+  node.type = kNodeConditional;
+  node.conditional.handle = handle;
+  node.conditional.type = 1;
+  node.conditional.size = 1;
+  ASSERT_EQ(cuGraphAddNode(&loop, g, nullptr, 0, &node), CUDA_SUCCESS);
+  void *params[] = {&p, &handle};
+  CUgraphNodeParams kernel = {};
+  kernel.type = kNodeKernel;
+  kernel.kernel.func = f;
+  kernel.kernel.gridDimX = kernel.kernel.gridDimY = kernel.kernel.gridDimZ = 1;
+  kernel.kernel.blockDimX = kernel.kernel.blockDimY = 1;
+  kernel.kernel.blockDimZ = 1;
+  kernel.kernel.kernelParams = params;
+  ASSERT_EQ(cuGraphAddNode(&body, node.conditional.phGraph_out[0], nullptr, 0,
+                           &kernel),
+            CUDA_SUCCESS);
+  CUgraphExec exec = nullptr;
+  ASSERT_EQ(cuGraphInstantiateWithFlags(&exec, g, 0), CUDA_SUCCESS);
+  ASSERT_EQ(cuGraphLaunch(exec, nullptr), CUDA_SUCCESS);
+  EXPECT_EQ(download<unsigned>(p, 1)[0], 5u);
+  cuGraphExecDestroy(exec);
+  cuGraphDestroy(g);
+  clean();
+}
+
+/// PTX of one 64 x 64 x 64 bf16 product: TMA with 128-byte swizzle into
+/// shared memory, four wgmma steps, f32 out.
+std::string tensorPtx() {
+  std::string acc;
+  for (int i = 0; i < 32; ++i) {
+    acc += (i ? ", %f" : "%f") + std::to_string(i);
+  }
+  std::string t = R"(.version 8.4
+.target sm_90a
+.address_size 64
+.extern .shared .align 1024 .b8 dyn[];
+.visible .entry k(.param .align 64 .b8 ma[128], .param .align 64 .b8 mb[128],
+                  .param .u64 out) {
+  .reg .b64 %rd<12>;
+  .reg .b32 %r<12>;
+  .reg .f32 %f<32>;
+  .reg .pred %p<4>;
+  mov.b64 %rd1, ma;
+  cvta.param.u64 %rd1, %rd1;
+  mov.b64 %rd2, mb;
+  cvta.param.u64 %rd2, %rd2;
+  ld.param.u64 %rd3, [out];
+  mov.u32 %r1, %tid.x;
+  mov.u32 %r2, dyn;
+  add.u32 %r3, %r2, 8192;
+  add.u32 %r4, %r2, 16384;
+  setp.ne.u32 %p1, %r1, 0;
+  @%p1 bra A;
+  mbarrier.init.shared.b64 [%r4], 1;
+  fence.proxy.async;
+A: bar.sync 0;
+  @%p1 bra W;
+  mbarrier.arrive.expect_tx.shared.b64 %rd4, [%r4], 16384;
+  cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%r2], [%rd1, {0, 0}], [%r4];
+  cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%r3], [%rd2, {0, 0}], [%r4];
+W: mbarrier.try_wait.parity.shared.b64 %p2, [%r4], 0;
+  @!%p2 bra W;
+  mov.u64 %rd7, 0x4000004000010000;
+  shr.u32 %r5, %r2, 4;
+  cvt.u64.u32 %rd5, %r5;
+  or.b64 %rd5, %rd5, %rd7;
+  shr.u32 %r5, %r3, 4;
+  cvt.u64.u32 %rd6, %r5;
+  or.b64 %rd6, %rd6, %rd7;
+  wgmma.fence.sync.aligned;
+)";
+  for (int step = 0; step < 4; ++step) {
+    t += "  setp.ne.u32 %p3, " + std::to_string(step) + ", 0;\n" +
+         "  wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 {" + acc +
+         "}, %rd5, %rd6, %p3, 1, 1, 0, 0;\n"
+         "  add.u64 %rd5, %rd5, 2;\n  add.u64 %rd6, %rd6, 2;\n";
+  }
+  t += "  wgmma.commit_group.sync.aligned;\n"
+       "  wgmma.wait_group.sync.aligned 0;\n"
+       "  mul.wide.u32 %rd8, %r1, 128;\n  add.u64 %rd8, %rd8, %rd3;\n";
+  for (int i = 0; i < 32; ++i) {
+    t += "  st.global.f32 [%rd8+" + std::to_string(4 * i) + "], %f" +
+         std::to_string(i) + ";\n";
+  }
+  return t + "  ret;\n}\n";
+}
+
+TEST_P(Programs, TensorCopyAndWgmma) {
+  std::vector<uint16_t> a(4096), b(4096);
+  auto value = [](size_t i, size_t mul) {
+    return static_cast<float>(static_cast<int>(i * mul % 9) - 4);
+  };
+  auto bits = [](float f) {
+    uint32_t u;
+    std::memcpy(&u, &f, 4);
+    return static_cast<uint16_t>(u >> 16);
+  };
+  for (size_t i = 0; i < 4096; ++i) {
+    a[i] = bits(value(i, 7));
+    b[i] = bits(value(i, 5));
+  }
+  CUdeviceptr da = upload(a), db = upload(b),
+              out = upload(std::vector<float>(4096));
+  CUtensorMap maps[2];
+  uint64_t dims[] = {64, 64}, strides[] = {128};
+  uint32_t box[] = {64, 64}, ones[] = {1, 1};
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_EQ(cuTensorMapEncodeTiled(&maps[i], 9, 2,
+                                     reinterpret_cast<void *>(i ? db : da),
+                                     dims, strides, box, ones, 0, 3, 0, 0),
+              CUDA_SUCCESS);
+  }
+  CUmodule m = nullptr;
+  CUfunction f = nullptr;
+  ASSERT_EQ(cuModuleLoadData(&m, tensorPtx().c_str()), CUDA_SUCCESS);
+  ASSERT_EQ(cuModuleGetFunction(&f, m, "k"), CUDA_SUCCESS);
+  void *params[] = {&maps[0], &maps[1], &out};
+  ASSERT_EQ(
+      cuLaunchKernel(f, 1, 1, 1, 128, 1, 1, 16448, nullptr, params, nullptr),
+      CUDA_SUCCESS);
+  clean();
+  auto c = download<float>(out, 4096);
+  for (size_t t = 0; t < 128; ++t) {
+    for (size_t i = 0; i < 32; ++i) {
+      size_t row = t / 32 * 16 + t % 32 / 4 + 8 * (i >> 1 & 1);
+      size_t col = 8 * (i >> 2) + 2 * (t % 4) + (i & 1);
+      float want = 0;
+      for (size_t k = 0; k < 64; ++k) {
+        want += value(row * 64 + k, 7) * value(col * 64 + k, 5);
+      }
+      ASSERT_EQ(c[t * 32 + i], want) << row << "," << col;
+    }
+  }
+}
+
+/// The chip named by the tables answers its own attributes.
+TEST_F(DriverTest, AttributesAndEntryPoints) {
+  int v = 0;
+  EXPECT_EQ(cuDeviceGetAttribute(&v, 16, 0), CUDA_SUCCESS);
+  EXPECT_EQ(v, 132);
+  EXPECT_EQ(cuDeviceGetAttribute(&v, 97, 0), CUDA_SUCCESS);
+  EXPECT_EQ(v, 232448);
+  EXPECT_EQ(cuDeviceGetAttribute(&v, 9999, 0), CUDA_ERROR_INVALID_VALUE);
+  EXPECT_EQ(cuOccupancyMaxActiveBlocksPerMultiprocessor(&v, load("first"), 256,
+                                                        100000),
+            CUDA_SUCCESS);
+  EXPECT_EQ(v, 2);
+}
+
 // ---- E7: host bugs ----------------------------------------------------------
 using HostBugs = DriverTest;
 

@@ -71,6 +71,10 @@ CUresult cuGraphAddNode(CUgraphNode *, CUgraph, const CUgraphNode *, size_t,
                         CUgraphNodeParams *);
 CUresult cuGraphConditionalHandleCreate(CUgraphConditionalHandle *, CUgraph,
                                         CUcontext, unsigned, unsigned);
+CUresult cuTensorMapEncodeTiled(CUtensorMap *, int, unsigned, void *,
+                                const uint64_t *, const uint64_t *,
+                                const uint32_t *, const uint32_t *, int, int,
+                                int, int);
 CUresult cuGetProcAddress_v2(const char *, void **, int, uint64_t, int *);
 CUresult cuOccupancyMaxActiveBlocksPerMultiprocessor(int *, CUfunction, int,
                                                      size_t);

@@ -2,8 +2,11 @@
 #include "State.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace rill::emu::cuda {
+
+Capture::~Capture() { delete graph; }
 
 GraphNode *captureNode(Stream &s, unsigned type) {
   if (!s.capture || s.capture->invalid) {
@@ -71,12 +74,11 @@ RILL_CUDA_API CUresult cuStreamEndCapture(CUstream handle, CUgraph *out) {
       x->captureTail.clear();
     }
     if (c->invalid || unjoined) {
-      delete c->graph;
       return c->invalid ? CUDA_ERROR_STREAM_CAPTURE_INVALIDATED
                         : CUDA_ERROR_STREAM_CAPTURE_UNJOINED;
     }
     d.graphs.insert(c->graph);
-    *out = c->graph;
+    *out = std::exchange(c->graph, nullptr);
     return CUDA_SUCCESS;
   });
 }

@@ -71,7 +71,6 @@ int chipAttribute(const Chip &c, int attribute) {
   case 91:  // host pointers of registered memory
   case 95:  // cooperative launch
   case 99:  // host register
-  case 111: // sparse arrays
   case 115: // memory pools
     return 1;
   case 32: // ECC
@@ -100,7 +99,7 @@ int chipAttribute(const Chip &c, int attribute) {
     return c.blocksPerSm;
   case 108: // persisting L2
     return c.l2Bytes / 4 * 3;
-  case 110: // reserved shared memory per block
+  case 111: // reserved shared memory per block
     return 1024;
   case 120: // cluster launch
     return hopper;

@@ -75,6 +75,14 @@ static bool sameFunction(std::string_view rule, std::string_view name) {
 }
 
 CUresult Driver::initialize() {
+#if defined(__AVX2__)
+  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) {
+    fputs("emu: this build needs AVX2 and FMA; configure with "
+          "-DRILL_EMU_MARCH=x86-64\n",
+          stderr);
+    return CUDA_ERROR_NO_DEVICE;
+  }
+#endif
   std::string chipName = environment("RILL_EMU_CHIP");
   chip = findChip(chipName.empty() ? "sm_90" : chipName);
   if (!chip) {

@@ -55,6 +55,9 @@ struct Context {
 };
 
 struct Capture {
+  Capture() = default;
+  Capture(const Capture &) = delete;
+  ~Capture(); ///< deletes a graph nobody asked for
   Graph *graph = nullptr;
   Stream *origin = nullptr;
   std::set<Stream *> streams;

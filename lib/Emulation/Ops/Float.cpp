@@ -283,6 +283,32 @@ void finishFloat(Decode &d) {
   d.finish(h, cls);
 }
 
+#if defined(__x86_64__)
+/// fma.rn.f32 where the host has the instruction: elsewhere each lane would
+/// call the library's software fma.
+__attribute__((target("avx2,fma"))) Step fmaFast(Warp &w, const Ins &i,
+                                                 Mask m) {
+  uint32_t *d = w.at<uint32_t>(i.d);
+  const float *a = w.at<float>(i.a), *b = w.at<float>(i.b),
+              *c = w.at<float>(i.c);
+  uint32_t out[kLanes];
+  for (int l = 0; l < kLanes; ++l) {
+    float v = __builtin_fmaf(a[l], b[l], c[l]);
+    uint32_t bits;
+    __builtin_memcpy(&bits, &v, 4);
+    out[l] = v == v ? bits : 0x7fffffffu;
+  }
+  if (m == kAllLanes) {
+    __builtin_memcpy(d, out, sizeof out);
+    return Step::Next;
+  }
+  for (; m; m &= m - 1) {
+    d[__builtin_ctz(m)] = out[__builtin_ctz(m)];
+  }
+  return Step::Next;
+}
+#endif
+
 bool isF32orF64(const Decode &d) {
   Type t = d.type();
   return t == Type::F32 || t == Type::F64;
@@ -421,6 +447,13 @@ bool decodeFloatFma(Decode &d) {
   }
   if (isF32orF64(d)) {
     finishFloat<Fma, 3>(d);
+#if defined(__x86_64__)
+    if (d.type() == Type::F32 && roundingOf(d) == Round::Nearest &&
+        flagsOf(d) == 0 && __builtin_cpu_supports("fma") &&
+        __builtin_cpu_supports("avx2")) {
+      d.ins.run = fmaFast;
+    }
+#endif
     return true;
   }
   return false;
