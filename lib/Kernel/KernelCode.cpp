@@ -245,6 +245,24 @@ Value KernelCode::loadVector(const Memory &memory, Value index, int64_t lanes) {
   return widen(b, loc, value);
 }
 
+std::pair<Value, Value> KernelCode::loadPairs(const Memory &memory, Value index,
+                                              int64_t lanes) {
+  Type element = memory.type.getElementType();
+  auto bits = VectorType::get({lanes}, b.getI32Type());
+  auto wide = VectorType::get({lanes}, b.getF32Type());
+  Value both = LLVM::LoadOp::create(
+      b, loc, bits, address(memory.pointer, index, element), bytesOf(element));
+  auto constant = [&](int32_t value) -> Value {
+    return arith::ConstantOp::create(
+        b, loc, DenseElementsAttr::get(bits, b.getI32IntegerAttr(value)));
+  };
+  Value even = arith::ShLIOp::create(b, loc, both, constant(16));
+  Value odd = arith::AndIOp::create(
+      b, loc, both, constant(static_cast<int32_t>(0xffff0000u)));
+  return {LLVM::BitcastOp::create(b, loc, wide, even),
+          LLVM::BitcastOp::create(b, loc, wide, odd)};
+}
+
 void KernelCode::storeVector(Value value, const Memory &memory, Value index) {
   Type element = memory.type.getElementType();
   auto type = cast<VectorType>(value.getType());

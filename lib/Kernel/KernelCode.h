@@ -83,6 +83,10 @@ public:
   void store(Value value, const Memory &memory, Value index);
   /// `lanes` consecutive elements, widened to f32. Alignment of one element.
   Value loadVector(const Memory &memory, Value index, int64_t lanes);
+  /// 2 * `lanes` consecutive bf16 elements as f32: those at even places, those
+  /// at odd places. Two integer ops instead of two widenings.
+  std::pair<Value, Value> loadPairs(const Memory &memory, Value index,
+                                    int64_t lanes);
   void storeVector(Value value, const Memory &memory, Value index);
   Value splat(Value scalar, int64_t lanes);
   /// Sum of a vector's lanes, in a fixed order (halves, then quarters, ...).

@@ -29,8 +29,7 @@ public:
 private:
   /// `rows` rows from `row`, `count` columns from `first`.
   void block(Value row, int64_t rows, Value first, int64_t count);
-  std::pair<int64_t, int64_t> place(int64_t i, int64_t columns,
-                                    int64_t rows);
+  std::pair<int64_t, int64_t> place(int64_t i, int64_t columns, int64_t rows);
   /// Adds the products of k >= whole to the first lanes of `sums`.
   Value addRest(Value sums, int64_t whole, ArrayRef<Memory> weights,
                 ArrayRef<Value> weightAt, ArrayRef<Value> xAt);
@@ -124,22 +123,38 @@ void LinearTile::block(Value row, int64_t rows, Value first, int64_t count) {
         code.mul(code.add(row, code.integer(r)), code.integer(inner)));
   }
   int64_t products = static_cast<int64_t>(weights.size()) * rows;
-  int64_t whole = inner / lanes * lanes;
+  // With bf16 on both sides a step takes two vectors at once: even and odd k.
+  bool pairs = x.type.getElementType().isBF16() &&
+               llvm::all_of(weights, [](const Memory &memory) {
+                 return memory.type.getElementType().isBF16();
+               });
+  int64_t width = pairs ? 2 * lanes : lanes;
+  int64_t whole = inner / width * width;
+  auto load = [&](const Memory &memory, Value at) -> SmallVector<Value, 2> {
+    if (!pairs) {
+      return {code.loadVector(memory, at, lanes)};
+    }
+    auto [even, odd] = code.loadPairs(memory, at, lanes);
+    return {even, odd};
+  };
   SmallVector<Value> sums(products, code.splat(code.real(0.0), lanes));
   sums =
-      code.loop(code.integer(0), code.integer(whole), lanes, sums,
+      code.loop(code.integer(0), code.integer(whole), width, sums,
                 [&](Value k, ValueRange acc) {
-                  SmallVector<Value> next(acc), left, right;
+                  SmallVector<Value> next(acc);
+                  SmallVector<SmallVector<Value, 2>> left, right;
                   for (Value at : xAt) {
-                    left.push_back(code.loadVector(x, code.add(at, k), lanes));
+                    left.push_back(load(x, code.add(at, k)));
                   }
                   for (size_t w = 0; w < weights.size(); ++w) {
-                    right.push_back(code.loadVector(
-                        weights[w], code.add(weightAt[w], k), lanes));
+                    right.push_back(load(weights[w], code.add(weightAt[w], k)));
                   }
-                  for (int64_t i = 0; i < products; ++i) {
-                    auto [w, r] = place(i, weights.size(), rows);
-                    next[i] = code.fma(left[r], right[w], next[i]);
+                  for (size_t half = 0; half < (pairs ? 2 : 1); ++half) {
+                    for (int64_t i = 0; i < products; ++i) {
+                      auto [w, r] = place(i, weights.size(), rows);
+                      next[i] =
+                          code.fma(left[r][half], right[w][half], next[i]);
+                    }
                   }
                   return next;
                 });
