@@ -46,16 +46,38 @@ static void declareAssets(OpBuilder &builder, const Checkpoint &checkpoint) {
       {"generation_config", "generation_config.json", AssetKind::Generation}};
   for (auto &asset : kAssets) {
     if (checkpoint.file(asset.file)) {
-      AssetOp::create(builder, builder.getUnknownLoc(), asset.symbol, asset.kind,
-                      asset.file);
+      AssetOp::create(builder, builder.getUnknownLoc(), asset.symbol,
+                      asset.kind, asset.file);
     }
   }
+}
+
+/// The patches of the largest crop the processor of the folder makes
+/// (lfm2_5_vl.md 4.1), from its files or their defaults.
+static rt::Result<int64_t> maxPatches(const Checkpoint &checkpoint) {
+  int64_t tokens = 256, tile = 512, patch = 16, factor = 2;
+  for (const char *name :
+       {"preprocessor_config.json", "processor_config.json"}) {
+    if (!checkpoint.file(name)) {
+      continue;
+    }
+    std::string path = checkpoint.folder() + "/" + name;
+    RILL_ASSIGN(rt::JsonValue tree, rt::readJsonFile(path));
+    rt::JsonField root(tree, path);
+    rt::JsonField values = root.findValue("image_processor").value_or(root);
+    RILL_ASSIGN(tokens, values.intOr("max_image_tokens", tokens, 1, 1 << 20));
+    RILL_ASSIGN(tile, values.intOr("tile_size", tile, 1, 1 << 16));
+    RILL_ASSIGN(patch, values.intOr("encoder_patch_size", patch, 1, 1 << 10));
+    RILL_ASSIGN(factor, values.intOr("downsample_factor", factor, 1, 16));
+  }
+  return std::max(tokens * factor * factor, (tile / patch) * (tile / patch));
 }
 
 /// rill.model: what the artifact's manifest says about the model.
 static DictionaryAttr modelAttribute(OpBuilder &b,
                                      const lfm2vl::ModelConfig &config,
-                                     int64_t batch, int64_t capacity) {
+                                     int64_t batch, int64_t capacity,
+                                     int64_t patches) {
   NamedAttrList list;
   auto integer = [&](const char *name, int64_t value) {
     list.set(name, b.getI64IntegerAttr(value));
@@ -70,6 +92,7 @@ static DictionaryAttr modelAttribute(OpBuilder &b,
   integer("max_seq_len", capacity);
   if (config.vision) {
     integer("image_token", config.projector->imageToken);
+    integer("max_patches", patches);
     integer("patch", config.vision->patch);
     integer("channels", config.vision->channels);
     integer("downsample", config.projector->factor);
@@ -98,8 +121,10 @@ rill::importCheckpoint(MLIRContext &context, const std::string &folder,
   RILL_ASSIGN(Checkpoint checkpoint, Checkpoint::open(folder));
   RILL_ASSIGN(lfm2vl::ModelConfig config,
               lfm2vl::readConfig(checkpoint.config(), options.strict));
-  RILL_ASSIGN(lfm2vl::TensorMap tensors,
-              lfm2vl::bindTensors(checkpoint.tensors(), config, options.strict));
+  RILL_ASSIGN(
+      lfm2vl::TensorMap tensors,
+      lfm2vl::bindTensors(checkpoint.tensors(), config, options.strict));
+  RILL_ASSIGN(int64_t patches, maxPatches(checkpoint));
   if (!options.allowNonFinite) {
     RILL_TRY(checkFinite(tensors, checkpoint.tensors()));
   }
@@ -121,7 +146,7 @@ rill::importCheckpoint(MLIRContext &context, const std::string &folder,
   graph.buildTextDecoder("text_decoder_rows", /*allRows=*/true);
   (*module)->setAttr("rill.model",
                      modelAttribute(graph.builder, config, options.batch,
-                                    graph.capacity));
+                                    graph.capacity, patches));
   (*module)->setAttr("rill.checkpoint",
                      checkpointAttribute(graph.builder, checkpoint));
   if (failed(verify(*module))) {

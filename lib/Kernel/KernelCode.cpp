@@ -261,7 +261,9 @@ Value KernelCode::splat(Value scalar, int64_t lanes) {
       b, loc, VectorType::get({lanes}, scalar.getType()), scalar);
 }
 
-Value KernelCode::sumLanes(Value vector) {
+/// Halves, then quarters, ... combined by `f`: a fixed order.
+static Value reduceLanes(KernelCode &code, Value vector,
+                         const std::function<Value(Value, Value)> &f) {
   int64_t lanes = cast<VectorType>(vector.getType()).getDimSize(0);
   while (lanes > 1) {
     lanes /= 2;
@@ -270,10 +272,29 @@ Value KernelCode::sumLanes(Value vector) {
       low.push_back(i);
       high.push_back(lanes + i);
     }
-    vector = fadd(vector::ShuffleOp::create(b, loc, vector, vector, low),
-                  vector::ShuffleOp::create(b, loc, vector, vector, high));
+    vector =
+        f(vector::ShuffleOp::create(code.b, code.loc, vector, vector, low),
+          vector::ShuffleOp::create(code.b, code.loc, vector, vector, high));
   }
-  return vector::ExtractOp::create(b, loc, vector, 0);
+  return code.extract(vector, 0);
+}
+
+Value KernelCode::sumLanes(Value vector) {
+  return reduceLanes(*this, vector,
+                     [&](Value x, Value y) { return fadd(x, y); });
+}
+
+Value KernelCode::maxLanes(Value vector) {
+  return reduceLanes(*this, vector,
+                     [&](Value x, Value y) { return fmax(x, y); });
+}
+
+Value KernelCode::extract(Value vector, int64_t lane) {
+  return vector::ExtractOp::create(b, loc, vector, lane);
+}
+
+Value KernelCode::insert(Value scalar, Value vector, int64_t lane) {
+  return vector::InsertOp::create(b, loc, scalar, vector, lane);
 }
 
 KernelCode::Memory KernelCode::local(int64_t count) {

@@ -87,6 +87,9 @@ public:
   Value splat(Value scalar, int64_t lanes);
   /// Sum of a vector's lanes, in a fixed order (halves, then quarters, ...).
   Value sumLanes(Value vector);
+  Value maxLanes(Value vector);
+  Value extract(Value vector, int64_t lane);
+  Value insert(Value scalar, Value vector, int64_t lane);
   /// Room for `count` f32 values on the stack, 64-byte aligned.
   Memory local(int64_t count);
 
@@ -130,6 +133,11 @@ std::pair<int64_t, int64_t> stateExtents(StateOp state);
 
 /// Emits one tile of the op of a kernel. False: no code for this op.
 using EmitTile = bool (*)(KernelCode &code, mlir::Operation *op, Value tile);
+
+/// Template "linear": vectorised dot products, any number of rows.
+bool emitLinearTile(KernelCode &code, mlir::Operation *op, Value tile);
+/// Template "attention": online softmax on vectors.
+bool emitAttentionTile(KernelCode &code, mlir::Operation *op, Value tile);
 
 /// The generic path: any op, one row (or block of columns) per tile.
 bool emitGenericTile(KernelCode &code, mlir::Operation *op, Value tile);

@@ -54,16 +54,37 @@ static LLVM::LLVMFuncOp declare(OpBuilder &b, plan::KernelOp kernel) {
                                   type);
 }
 
+namespace {
+/// A KernelTemplate of the CPU: its name in rill_plan.kernel, its code.
+struct Template {
+  const char *name;
+  EmitTile emit;
+};
+} // namespace
+
+static constexpr Template kTemplates[] = {{"linear", emitLinearTile},
+                                          {"attention", emitAttentionTile},
+                                          {"generic", emitGenericTile}};
+
+static EmitTile lookupTemplate(StringRef name) {
+  for (const Template &entry : kTemplates) {
+    if (name == entry.name) {
+      return entry.emit;
+    }
+  }
+  return nullptr;
+}
+
 static LogicalResult emitKernel(OpBuilder &b, plan::KernelOp kernel) {
   LLVM::LLVMFuncOp function = declare(b, kernel);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(function.addEntryBlock(b));
   KernelCode code(b, kernel, function);
   Operation *op = computedOp(kernel);
-  bool emitted = true;
-  code.loop(function.getArgument(2), function.getArgument(3), [&](Value tile) {
-    emitted = hasGenericKernel(op) && emitGenericTile(code, op, tile);
-  });
+  EmitTile emit = lookupTemplate(kernel.getKernelTemplate());
+  bool emitted = emit != nullptr;
+  code.loop(function.getArgument(2), function.getArgument(3),
+            [&](Value tile) { emitted = emitted && emit(code, op, tile); });
   if (!emitted) {
     return kernel.emitError() << "template " << kernel.getKernelTemplate()
                               << " emits no code for " << op->getName();

@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 #include "rill/Pipeline/Pipeline.h"
 
+#include "rill/Fusion/Passes.h"
 #include "rill/Kernel/Passes.h"
 #include "rill/Plan/Passes.h"
 #include "rill/Tiling/Passes.h"
@@ -17,7 +18,10 @@ using namespace rill;
 
 static void buildFusion(OpPassManager &passes, const PipelineOptions &) {
   passes.addPass(createCanonicalizerPass());
+  // Equal weight reads and norms become one value, which the fusions compare.
   passes.addPass(createCSEPass());
+  passes.addNestedPass<func::FuncOp>(createFuseLinearEpiloguePass());
+  passes.addPass(createVerifyFusedPass());
 }
 
 static void buildTiling(OpPassManager &passes, const PipelineOptions &options) {

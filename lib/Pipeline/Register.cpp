@@ -7,6 +7,7 @@
 
 #include "rill/Dialect/Rill/Rill.h"
 #include "rill/Dialect/RillPlan/RillPlan.h"
+#include "rill/Fusion/Passes.h"
 #include "rill/Kernel/Passes.h"
 #include "rill/Plan/Passes.h"
 #include "rill/Target/X86/X86.h"
@@ -34,6 +35,7 @@ void rill::registerDialects(mlir::DialectRegistry &registry) {
 
 void rill::registerPasses() {
   mlir::registerTransformsPasses();
+  registerFusionPasses();
   registerTilingPasses();
   registerPlanPasses();
   registerKernelPasses();

@@ -317,6 +317,7 @@ LogicalResult VariantBuilder::build(int64_t number) {
   builder.setInsertionPointToEnd(module.getBody());
   std::string name =
       (method.getSymName() + "." + Twine(number) + "." + target).str();
+  llvm::replace(name, '-', '_');
   auto variant = VariantOp::create(
       builder, method.getLoc(), name, method.getSymName(), target,
       builder.getDictionaryAttr(symbols), builder.getArrayAttr(inputNames),

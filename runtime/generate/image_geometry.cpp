@@ -240,24 +240,14 @@ ImageProcessorConfig::parse(const JsonField &values) {
   return config;
 }
 
-Result<ImageProcessorConfig>
-ImageProcessorConfig::openFolder(const std::string &folder) {
+Result<ImageProcessorConfig> ImageProcessorConfig::parseFiles(
+    std::span<const std::pair<std::string, JsonValue>> files) {
   JsonValue::Object merged;
-  bool found = false;
   std::string names;
-  for (const char *file :
-       {"processor_config.json", "preprocessor_config.json"}) {
-    if (!fileExists(folder + "/" + file)) {
-      continue;
-    }
-    RILL_ASSIGN(std::string path, resolveInFolder(folder, file));
-    RILL_ASSIGN(JsonValue root, readJsonFile(path));
-    found = true;
-    names += (names.empty() ? "" : " and ") + std::string(file);
+  for (const auto &[file, root] : files) {
+    names += (names.empty() ? "" : " and ") + file;
     // Nested values of the newer file win over flat ones.
-    for (const JsonValue *values :
-         {static_cast<const JsonValue *>(root.find("image_processor")),
-          static_cast<const JsonValue *>(&root)}) {
+    for (const JsonValue *values : {root.find("image_processor"), &root}) {
       const JsonValue::Object *members = values ? values->asObject() : nullptr;
       for (size_t i = 0; members && i < members->size(); ++i) {
         const JsonMember &member = (*members)[i];
@@ -271,11 +261,26 @@ ImageProcessorConfig::openFolder(const std::string &folder) {
       }
     }
   }
-  if (!found) {
+  JsonValue values(std::move(merged));
+  return parse(JsonField(values, names));
+}
+
+Result<ImageProcessorConfig>
+ImageProcessorConfig::openFolder(const std::string &folder) {
+  std::vector<std::pair<std::string, JsonValue>> files;
+  for (const char *file :
+       {"processor_config.json", "preprocessor_config.json"}) {
+    if (!fileExists(folder + "/" + file)) {
+      continue;
+    }
+    RILL_ASSIGN(std::string path, resolveInFolder(folder, file));
+    RILL_ASSIGN(JsonValue root, readJsonFile(path));
+    files.push_back({folder + "/" + file, std::move(root)});
+  }
+  if (files.empty()) {
     return makeError(ErrorCode::FileUnreadable, folder,
                      "holds neither processor_config.json nor "
                      "preprocessor_config.json");
   }
-  JsonValue values(std::move(merged));
-  return parse(JsonField(values, folder + "/" + names));
+  return parseFiles(files);
 }

@@ -37,6 +37,9 @@ struct ImageProcessorConfig {
   /// ProcessorInvalid (values that cannot be), ProcessorUnsupported (another
   /// resampling, padding off, and the like).
   static Result<ImageProcessorConfig> parse(const JsonField &values);
+  /// Merges parsed files, the earlier winning; each has a name for errors.
+  static Result<ImageProcessorConfig>
+  parseFiles(std::span<const std::pair<std::string, JsonValue>> files);
   /// Merges the files of a checkpoint folder, processor_config.json winning.
   static Result<ImageProcessorConfig> openFolder(const std::string &folder);
 };

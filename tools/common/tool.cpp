@@ -46,8 +46,8 @@ static size_t distance(const std::string &a, const std::string &b) {
     size_t diagonal = row[0]++;
     for (size_t j = 1; j <= b.size(); ++j) {
       size_t above = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1,
-                         diagonal + (a[i - 1] != b[j - 1])});
+      row[j] = std::min(
+          {row[j] + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1])});
       diagonal = above;
     }
   }
@@ -69,6 +69,23 @@ std::string Tool::nearest(const std::string &flag) const {
   return best;
 }
 
+/// Names the first flag that does not exist, with the nearest one; else `why`.
+int Tool::explain(int argc, char **argv, const std::string &why) const {
+  for (int i = 1; i < argc; ++i) {
+    std::string word = argv[i];
+    word = word.substr(0, word.find('='));
+    if (word.rfind("--", 0) != 0 || word.size() < 3 ||
+        app.get_option_no_throw(word)) {
+      continue;
+    }
+    std::string mend = nearest(word);
+    return fail(rt::makeError(
+        rt::ErrorCode::BadUsage, word, "there is no such flag",
+        mend.empty() ? "see --help" : "did you mean " + mend + "?"));
+  }
+  return usage(why);
+}
+
 bool Tool::parse(int argc, char **argv, int &exitCode) {
   exitCode = 0;
   try {
@@ -76,20 +93,9 @@ bool Tool::parse(int argc, char **argv, int &exitCode) {
   } catch (const CLI::CallForHelp &) {
     std::printf("%s", app.help().c_str());
     return false;
-  } catch (const CLI::ExtrasError &) {
-    std::string first;
-    for (const std::string &word : app.remaining()) {
-      first = first.empty() ? word : first;
-    }
-    std::string mend = nearest(first);
-    exitCode = fail(rt::makeError(
-        rt::ErrorCode::BadUsage, first.empty() ? app.get_name() : first,
-        "is not understood",
-        mend.empty() ? "see --help" : "did you mean " + mend + "?"));
-    return false;
   } catch (const CLI::ParseError &error) {
     if (!version) {
-      exitCode = usage(error.what());
+      exitCode = explain(argc, argv, error.what());
       return false;
     }
   }

@@ -10,7 +10,6 @@
 #include "runtime/formats/status.h"
 
 #include <CLI/CLI.hpp>
-
 #include <string>
 
 namespace rill::tools {
@@ -50,6 +49,7 @@ public:
 private:
   CLI::Option *named(CLI::Option *option) const;
   std::string nearest(const std::string &flag) const;
+  int explain(int argc, char **argv, const std::string &why) const;
 
   std::string logFormat = "text";
   int verbosity = 0;

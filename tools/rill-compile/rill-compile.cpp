@@ -3,9 +3,10 @@
 // Flags of rill-compile and rill-import; the work is rill::compile.
 //
 //===----------------------------------------------------------------------===//
+#include "tools/common/tool.h"
+
 #include "rill/Pipeline/Pipeline.h"
 #include "runtime/formats/mapped_file.h"
-#include "tools/common/tool.h"
 
 #include <cstring>
 
@@ -51,8 +52,7 @@ static void addCompileFlags(tools::Tool &tool, CompileOptions &options,
       ->check(CLI::Range(1, 1 << 20));
   tool.flag("--no-generic", options.pipeline.noGeneric,
             "refuse kernels that no template covers");
-  tool.option("--weights", flags.weights,
-              "embed, external, or synthetic:SEED");
+  tool.option("--weights", flags.weights, "embed, external, or synthetic:SEED");
   std::vector<std::string> names;
   for (const PhaseInfo &info : phases()) {
     names.push_back(info.name);
@@ -68,7 +68,8 @@ static void addCompileFlags(tools::Tool &tool, CompileOptions &options,
 /// native -> the best level of this processor.
 static std::string nativeTarget() {
   __builtin_cpu_init();
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+  return __builtin_cpu_supports("avx512f") &&
+                 __builtin_cpu_supports("avx512bw") &&
                  __builtin_cpu_supports("avx512cd") &&
                  __builtin_cpu_supports("avx512dq") &&
                  __builtin_cpu_supports("avx512vl")
@@ -96,7 +97,8 @@ static std::string apply(const Flags &flags, CompileOptions &options) {
     char *end;
     options.artifact.seed = std::strtoull(seed, &end, 10);
     if (end == seed || *end) {
-      return "--weights synthetic: needs a number, not \"" + std::string(seed) + "\"";
+      return "--weights synthetic: needs a number, not \"" + std::string(seed) +
+             "\"";
     }
   } else if (flags.weights != "embed") {
     return "--weights is embed, external or synthetic:SEED, not \"" +
@@ -111,15 +113,17 @@ static std::string apply(const Flags &flags, CompileOptions &options) {
 
 int main(int argc, char **argv) {
   const char *slash = std::strrchr(argv[0], '/');
-  bool importOnly = std::strcmp(slash ? slash + 1 : argv[0], "rill-import") == 0;
-  tools::Tool tool(importOnly ? "rill-import" : "rill-compile",
-                   importOnly ? "Hugging Face checkpoint -> rill methods"
-                              : "checkpoint or IR -> artifact",
-                   importOnly
-                       ? "  rill-import lfm -o model.mlir\n"
-                         "  rill-import lfm -o - --dtype f32 --strict\n"
-                       : "  rill-compile lfm -o lfm.rill --target x86-64-v3,x86-64-v4\n"
-                         "  rill-compile lfm -o - --compile-to fused\n");
+  bool importOnly =
+      std::strcmp(slash ? slash + 1 : argv[0], "rill-import") == 0;
+  tools::Tool tool(
+      importOnly ? "rill-import" : "rill-compile",
+      importOnly ? "Hugging Face checkpoint -> rill methods"
+                 : "checkpoint or IR -> artifact",
+      importOnly
+          ? "  rill-import lfm -o model.mlir\n"
+            "  rill-import lfm -o - --dtype f32 --strict\n"
+          : "  rill-compile lfm -o lfm.rill --target x86-64-v3,x86-64-v4\n"
+            "  rill-compile lfm -o - --compile-to fused\n");
   CompileOptions options;
   Flags flags;
   addImportFlags(tool, options, flags);
@@ -143,8 +147,8 @@ int main(int argc, char **argv) {
     return tool.fail(rt::makeError(rt::ErrorCode::OutputExists, options.output,
                                    "it would be replaced", "give --force"));
   }
-  rt::Status status = compile(
-      options, [&](const std::string &line) { tool.note(line); });
+  rt::Status status =
+      compile(options, [&](const std::string &line) { tool.note(line); });
   if (!status.ok()) {
     return tool.fail(status.get());
   }

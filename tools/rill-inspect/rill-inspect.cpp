@@ -3,11 +3,12 @@
 // Never loads code. Prints parts of the manifest, checks, explains errors.
 //
 //===----------------------------------------------------------------------===//
+#include "tools/common/tool.h"
+
 #include "runtime/core/artifact.h"
 #include "runtime/core/plan.h"
 #include "runtime/device/cpu/code.h"
 #include "runtime/formats/file_writer.h"
-#include "tools/common/tool.h"
 
 #include <cstdio>
 
@@ -71,7 +72,9 @@ static void printWeights(const rt::Manifest &manifest) {
   for (const rt::WeightInfo &weight : manifest.weights) {
     std::printf("%-60s %s %s %s\n", weight.name.c_str(),
                 rt::elementName(weight.type), shapeText(weight.shape).c_str(),
-                weight.section ? "embedded" : weight.seed ? "synthetic" : "external");
+                weight.section ? "embedded"
+                : weight.seed  ? "synthetic"
+                               : "external");
   }
 }
 
@@ -114,14 +117,14 @@ static void printSummary(const rt::Artifact &artifact) {
 
 static rt::Status extract(const rt::Artifact &artifact, const Flags &flags) {
   if (static_cast<size_t>(flags.extract) >= artifact.sectionCount()) {
-    return rt::makeError(ErrorCode::BadUsage, "--extract",
-                         rt::format("the file has %zu sections",
-                                    artifact.sectionCount()));
+    return rt::makeError(
+        ErrorCode::BadUsage, "--extract",
+        rt::format("the file has %zu sections", artifact.sectionCount()));
   }
   auto bytes = artifact.bytes(static_cast<size_t>(flags.extract));
-  return rt::writeFile(flags.output,
-                       {reinterpret_cast<const char *>(bytes.data()),
-                        bytes.size()});
+  return rt::writeFile(
+      flags.output,
+      {reinterpret_cast<const char *>(bytes.data()), bytes.size()});
 }
 
 static rt::Status inspect(const Flags &flags) {
@@ -173,8 +176,8 @@ static int doctor() {
   for (const std::string &target : rt::cpuTargets()) {
     levels += (levels.empty() ? "" : ", ") + target;
   }
-  std::printf("cpu: %s\n", levels.empty() ? "no x86-64-v3 (AVX2, FMA)"
-                                          : levels.c_str());
+  std::printf("cpu: %s\n",
+              levels.empty() ? "no x86-64-v3 (AVX2, FMA)" : levels.c_str());
   return 0;
 }
 

@@ -65,15 +65,17 @@ static rt::Result<Value> readFile(const std::string &spec) {
   RILL_ASSIGN(rt::TensorStore store, rt::TensorStore::openFile(path));
   std::string name =
       spec.size() > path.size() ? spec.substr(path.size() + 1) : "";
-  const rt::TensorInfo *tensor =
-      name.empty() && store.tensors().size() == 1 ? &store.tensors()[0]
-                                                  : store.find(name);
+  const rt::TensorInfo *tensor = name.empty() && store.tensors().size() == 1
+                                     ? &store.tensors()[0]
+                                     : store.find(name);
   if (!tensor) {
     return rt::makeError(ErrorCode::InputInvalid, spec,
                          "holds no tensor \"" + name + "\"",
                          "name one as file.safetensors#tensor");
   }
-  return Value{tensor->name, tensor->dtype, tensor->shape,
+  return Value{tensor->name,
+               tensor->dtype,
+               tensor->shape,
                {tensor->data, tensor->data + tensor->bytes}};
 }
 
@@ -88,7 +90,8 @@ static rt::Result<Value> parseText(const std::string &spec) {
     return bad("has no '='");
   }
   Value value;
-  std::istringstream head(spec.substr(0, equals)), tail(spec.substr(equals + 1));
+  std::istringstream head(spec.substr(0, equals)),
+      tail(spec.substr(equals + 1));
   int64_t elements = 1;
   bool typed = false;
   for (std::string part; std::getline(head, part, 'x');) {
@@ -142,7 +145,8 @@ static rill_tensor tensorOf(const Value &value) {
 }
 
 /// Bytes of an output in a call with these inputs.
-static uint64_t outputBytes(const rt::Method &method, const rt::Signature &output,
+static uint64_t outputBytes(const rt::Method &method,
+                            const rt::Signature &output,
                             const std::vector<rill_tensor> &inputs) {
   rt::Symbols symbols;
   for (size_t i = 0; i < inputs.size() && i < method.inputs.size(); ++i) {
@@ -155,7 +159,8 @@ static uint64_t outputBytes(const rt::Method &method, const rt::Signature &outpu
   }
   uint64_t bytes = rt::elementBytes(output.type);
   for (const rt::SignatureDim &dim : output.shape) {
-    bytes *= static_cast<uint64_t>(rt::runProgram(dim.program, symbols).value_or(0));
+    bytes *=
+        static_cast<uint64_t>(rt::runProgram(dim.program, symbols).value_or(0));
   }
   return bytes;
 }
@@ -253,9 +258,10 @@ rt::Status rill::tools::callMethod(const rill_model *model,
     in.push_back(tensorOf(value));
   }
   for (const rt::Signature &signature : method->outputs) {
-    rt::Dtype dtype = signature.type == rt::ElementType::F32    ? rt::Dtype::F32
-                      : signature.type == rt::ElementType::BF16 ? rt::Dtype::BF16
-                                                                : rt::Dtype::I64;
+    rt::Dtype dtype = signature.type == rt::ElementType::F32 ? rt::Dtype::F32
+                      : signature.type == rt::ElementType::BF16
+                          ? rt::Dtype::BF16
+                          : rt::Dtype::I64;
     outputs.push_back({signature.name, dtype, {}, {}});
     outputs.back().bytes.resize(outputBytes(*method, signature, in));
     out.push_back(tensorOf(outputs.back()));

@@ -1,9 +1,10 @@
 //===- rill-run.cpp - Run a compiled model --------------------------------===//
 //
-// Flags; the work is in method.cpp.
+// Flags; the work is in generate.cpp and method.cpp.
 //
 //===----------------------------------------------------------------------===//
 #include "tools/common/tool.h"
+#include "tools/rill-run/generate.h"
 #include "tools/rill-run/method.h"
 
 #include "rill.h"
@@ -15,6 +16,7 @@ struct Flags {
   std::string model, device = "auto", verify = "header", weights;
   int threads = 0;
   tools::MethodCall call;
+  tools::GenerateFlags generate;
 };
 } // namespace
 
@@ -39,11 +41,38 @@ static void addFlags(tools::Tool &tool, Flags &flags) {
   tool.option("--atol", flags.call.atol, "absolute tolerance");
 }
 
+static void addGenerateFlags(tools::Tool &tool, tools::GenerateFlags &flags) {
+  tool.option("-p,--prompt", flags.prompt, "the user's message");
+  tool.option("-f,--file", flags.promptFile, "read the message from a file");
+  tool.option("--system-prompt", flags.systemPrompt, "the system message");
+  tool.option("--image", flags.images, "a picture (repeat; - is stdin)");
+  tool.option("--messages", flags.messagesFile, "a JSON list of messages");
+  tool.flag("--raw", flags.raw, "no chat template; special tokens are read");
+  tool.option("-n,--max-new-tokens,--n-predict", flags.maxNewTokens,
+              "tokens at most")
+      ->check(CLI::Range(1, 1 << 28));
+  tool.option("-s,--seed", flags.seed, "seed of sampling");
+  tool.option("--temp,--temperature", flags.temperature, "0 is greedy");
+  tool.option("--top-k", flags.topK, "0 is off");
+  tool.option("--top-p", flags.topP, "1 is off");
+  tool.option("--min-p", flags.minP, "0 is off");
+  tool.option("--repeat-penalty", flags.repeatPenalty, "1 is off");
+  tool.option("--stop", flags.stop, "end at this text (repeat)");
+  tool.flag("--ignore-eos", flags.ignoreEos, "do not end at the end token");
+  tool.flag("--stats", flags.stats, "print timing");
+  tool.flag("--tokens", flags.tokens, "print the ids generated");
+  tool.flag("--count-tokens", flags.countTokens,
+            "print tokens per picture and text, and end");
+  tool.flag("--print-prompt", flags.printPrompt,
+            "print the rendered template, and end");
+}
+
 static rt::Status run(const Flags &flags) {
   rill_open_options options = {};
   options.size = sizeof(options);
   options.verify = flags.verify == "full";
-  options.weights_folder = flags.weights.empty() ? nullptr : flags.weights.c_str();
+  options.weights_folder =
+      flags.weights.empty() ? nullptr : flags.weights.c_str();
   rill_model *model = nullptr;
   RILL_TRY(tools::fromC(rill_open(flags.model.c_str(), &options, &model)));
   std::unique_ptr<rill_model, void (*)(rill_model *)> owner(model, rill_close);
@@ -52,26 +81,27 @@ static rt::Status run(const Flags &flags) {
   session_options.device = flags.device.c_str();
   session_options.threads = flags.threads;
   rill_session *session = nullptr;
-  RILL_TRY(tools::fromC(rill_session_create(model, &session_options, &session)));
+  RILL_TRY(
+      tools::fromC(rill_session_create(model, &session_options, &session)));
   std::unique_ptr<rill_session, void (*)(rill_session *)> user(
       session, rill_session_free);
-  return tools::callMethod(model, session, flags.call);
+  return flags.call.method.empty()
+             ? tools::runGenerate(model, session, flags.generate)
+             : tools::callMethod(model, session, flags.call);
 }
 
 int main(int argc, char **argv) {
-  tools::Tool tool("rill-run", "run a compiled model",
-                   "  rill-run -m lfm.rill --method token_embedding "
-                   "--input=1x2xi64=1,7\n"
-                   "  rill-run -m lfm.rill --method text_decoder --input=@e.npy "
-                   "--input=@p.npy --compare-with ref.safetensors --atol 1e-3\n");
+  tools::Tool tool(
+      "rill-run", "run a compiled model",
+      "  rill-run -m lfm.rill --image cat.jpg -p \"What is this?\"\n"
+      "  rill-run -m lfm.rill --method text_decoder --input=@e.npy "
+      "--input=@p.npy --compare-with ref.safetensors --atol 1e-3\n");
   Flags flags;
   addFlags(tool, flags);
+  addGenerateFlags(tool, flags.generate);
   int code;
   if (!tool.parse(argc, argv, code)) {
     return code;
-  }
-  if (flags.call.method.empty()) {
-    return tool.usage("--method is required");
   }
   rt::Status status = run(flags);
   return status.ok() ? 0 : tool.fail(status.get());

@@ -85,8 +85,12 @@ public:
     known.insert(keys.begin(), keys.end());
   }
 
-  /// Reports the keys nobody asked for.
+  /// Reports the keys nobody asked for. Every transformers class may write
+  /// the bookkeeping of PretrainedConfig; it has no effect on the values.
   rt::Status finish(bool strict) {
+    ignore({"output_hidden_states", "output_attentions", "return_dict",
+            "chunk_size_feed_forward", "is_encoder_decoder", "id2label",
+            "label2id", "problem_type"});
     auto members = field.members();
     if (!members.ok()) {
       return members.takeStatus();

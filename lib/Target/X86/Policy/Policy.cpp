@@ -17,17 +17,25 @@ namespace {
 struct Chip {
   const char *name;
   int64_t lanes; ///< f32 lanes of a vector register
+  /// Rows and columns a linear accumulates at once: rows * columns vectors,
+  /// one per row and one more fit the registers (32 on v4, 16 on v3).
+  int64_t rows, columns;
 };
 
 class X86Policy : public TargetPolicy {
 public:
+  explicit X86Policy(Chip chip) : chip(chip) {}
   FailureOr<KernelChoice>
   choose(Operation *op, ArrayRef<SmallVector<std::string>> operandDims,
          ArrayRef<SmallVector<std::string>> resultDims) const override;
+
+private:
+  Chip chip;
 };
 } // namespace
 
-static constexpr Chip kChips[] = {{"x86-64-v3", 8}, {"x86-64-v4", 16}};
+static constexpr Chip kChips[] = {{"x86-64-v3", 8, 3, 4},
+                                  {"x86-64-v4", 16, 4, 4}};
 
 static std::string product(ArrayRef<std::string> dims) {
   std::string text = "1";
@@ -57,6 +65,28 @@ static std::string genericGrid(Operation *op,
 FailureOr<KernelChoice>
 X86Policy::choose(Operation *op, ArrayRef<SmallVector<std::string>> operandDims,
                   ArrayRef<SmallVector<std::string>> resultDims) const {
+  Builder b(op->getContext());
+  auto linear = dyn_cast<LinearOp>(op);
+  if (linear && linear.getPrologue() == Prologue::None &&
+      (linear.getCombine() == Combine::Zip ||
+       linear.getWeights().size() == 1)) {
+    // Each zipped weight has accumulators of its own.
+    int64_t columns =
+        std::max<int64_t>(1, chip.columns / linear.getNumAccumulators());
+    auto config = b.getDictionaryAttr(
+        {b.getNamedAttr("columns", b.getI64IntegerAttr(columns)),
+         b.getNamedAttr("lanes", b.getI64IntegerAttr(chip.lanes)),
+         b.getNamedAttr("rows", b.getI64IntegerAttr(chip.rows))});
+    return KernelChoice{"linear", config,
+                        plan::ceilDivProgram(resultDims[0].back(), columns)};
+  }
+  auto attention = dyn_cast<AttentionOp>(op);
+  if (attention && kernel::coversAttention(attention, chip.lanes)) {
+    auto config = b.getDictionaryAttr(
+        b.getNamedAttr("lanes", b.getI64IntegerAttr(chip.lanes)));
+    return KernelChoice{"attention", config,
+                        genericGrid(op, operandDims, resultDims)};
+  }
   if (!kernel::hasGenericKernel(op)) {
     return failure();
   }
@@ -65,10 +95,9 @@ X86Policy::choose(Operation *op, ArrayRef<SmallVector<std::string>> operandDims,
 }
 
 void rill::x86::registerPolicies() {
-  static const X86Policy policy;
-  for (const Chip &chip : kChips) {
-    registerTargetPolicy(chip.name, &policy);
-  }
+  static const X86Policy v3(kChips[0]), v4(kChips[1]);
+  registerTargetPolicy(kChips[0].name, &v3);
+  registerTargetPolicy(kChips[1].name, &v4);
 }
 
 bool rill::x86::isTarget(StringRef target) {

@@ -1,0 +1,42 @@
+//===- sampler.h - From logits to a token -----------------------*- C++ -*-===//
+//
+// Penalty, temperature, top-k, top-p, min-p, and a draw by Philox4x32-10.
+//
+//===----------------------------------------------------------------------===//
+#ifndef RILL_RUNTIME_GENERATE_SAMPLER_H
+#define RILL_RUNTIME_GENERATE_SAMPLER_H
+
+#include "runtime/generate/sampling.h"
+
+#include <array>
+#include <span>
+#include <vector>
+
+namespace rill::rt {
+
+/// Philox4x32-10 (Salmon et al., SC 2011): four words for a key and counter.
+std::array<uint32_t, 4> philox(uint64_t key, std::array<uint32_t, 4> counter);
+
+/// Draws tokens for one sequence. Owns its work space.
+class Sampler {
+public:
+  Sampler(const SamplingParams &sampling, int64_t vocabulary);
+
+  /// The token for `logits` [V]. `history` are all ids of prompt and output;
+  /// the draw depends on (seed, index) alone.
+  int64_t draw(std::span<const float> logits, std::span<const int64_t> history,
+               int64_t index);
+
+private:
+  struct Candidate {
+    int64_t id;
+    double logit;
+  };
+
+  SamplingParams sampling;
+  std::vector<Candidate> candidates;
+};
+
+} // namespace rill::rt
+
+#endif

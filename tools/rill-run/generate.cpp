@@ -1,0 +1,268 @@
+//===- generate.cpp - Answering prompts from the command line -------------===//
+//
+// Messages from flags, files or a terminal; the work is rt::Generator.
+//
+//===----------------------------------------------------------------------===//
+#include "tools/rill-run/generate.h"
+
+#include "runtime/formats/mapped_file.h"
+#include "runtime/generate/generator.h"
+
+#include <csignal>
+#include <cstdio>
+#include <ctime>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <unistd.h>
+
+using namespace rill;
+using namespace rill::tools;
+using rt::JsonValue;
+
+static volatile std::sig_atomic_t interrupted = 0;
+
+/// ^C once stops after the token; twice ends the program.
+static void onInterrupt(int) {
+  interrupted = 1;
+  std::signal(SIGINT, SIG_DFL);
+}
+
+static rt::Result<std::string> readImage(const std::string &path) {
+  if (path == "-") {
+    return std::string(std::istreambuf_iterator<char>(std::cin), {});
+  }
+  constexpr size_t kMaxBytes = size_t(256) << 20;
+  return rt::readTextFile(path, kMaxBytes);
+}
+
+static rt::Status addPicture(rt::Generator &generator,
+                             const std::string &path) {
+  RILL_ASSIGN(std::string bytes, readImage(path));
+  return generator.addPicture(
+      {reinterpret_cast<const uint8_t *>(bytes.data()), bytes.size()}, path);
+}
+
+/// A message whose pictures stand before its text, the order of training.
+static JsonValue message(const char *role, size_t images,
+                         const std::string &text) {
+  if (images == 0) {
+    return JsonValue::Object{{"role", role}, {"content", text}};
+  }
+  JsonValue::Array content;
+  for (size_t i = 0; i < images; ++i) {
+    content.push_back(JsonValue::Object{{"type", "image"}});
+  }
+  content.push_back(JsonValue::Object{{"type", "text"}, {"text", text}});
+  return JsonValue::Object{{"role", role}, {"content", content}};
+}
+
+static rt::Result<JsonValue> buildMessages(const GenerateFlags &flags,
+                                           const std::string &text) {
+  if (!flags.messagesFile.empty()) {
+    RILL_ASSIGN(JsonValue root, rt::readJsonFile(flags.messagesFile));
+    if (const JsonValue *inner = root.find("messages")) {
+      return *inner;
+    }
+    return root;
+  }
+  JsonValue::Array list;
+  if (!flags.systemPrompt.empty()) {
+    list.push_back(message("system", 0, flags.systemPrompt));
+  }
+  list.push_back(message("user", flags.images.size(), text));
+  return JsonValue(list);
+}
+
+static rt::GenerateOptions optionsOf(const GenerateFlags &flags,
+                                     const rt::Generator &generator) {
+  rt::GenerateOptions options;
+  options.sampling = generator.defaults().sampling;
+  options.sampling.temperature =
+      flags.temperature.value_or(options.sampling.temperature);
+  options.sampling.topK = flags.topK.value_or(options.sampling.topK);
+  options.sampling.topP = flags.topP.value_or(options.sampling.topP);
+  options.sampling.minP = flags.minP.value_or(options.sampling.minP);
+  options.sampling.repeatPenalty =
+      flags.repeatPenalty.value_or(options.sampling.repeatPenalty);
+  options.sampling.seed = flags.seed;
+  options.maxNewTokens = flags.maxNewTokens;
+  options.stop = flags.stop;
+  options.ignoreEos = flags.ignoreEos;
+  return options;
+}
+
+static const char *reasonText(rt::StopReason reason) {
+  switch (reason) {
+  case rt::StopReason::EndToken:
+    return "end token";
+  case rt::StopReason::StopString:
+    return "stop string";
+  case rt::StopReason::Limit:
+    return "token limit";
+  case rt::StopReason::Context:
+    return "context full";
+  case rt::StopReason::Cancelled:
+    return "cancelled";
+  }
+  return "";
+}
+
+static void printStats(const rt::Generated &result, size_t promptTokens) {
+  double count = static_cast<double>(result.ids.size());
+  std::fprintf(stderr, "prompt %zu tok %.1f ms | %zu tok at %.1f tok/s | %s\n",
+               promptTokens, 1e3 * result.promptSeconds, result.ids.size(),
+               result.decodeSeconds > 0 ? count / result.decodeSeconds : 0.0,
+               reasonText(result.reason));
+}
+
+static void printTokens(const std::vector<int64_t> &ids) {
+  std::printf("tokens:");
+  for (int64_t id : ids) {
+    std::printf(" %lld", (long long)id);
+  }
+  std::printf("\n");
+}
+
+/// Renders, generates, prints. Appends the answer to `answer`.
+static rt::Status answer(rt::Generator &generator, const GenerateFlags &flags,
+                         const JsonValue *messages, const std::string &raw,
+                         std::string &answer) {
+  std::vector<rt::TextSpan> spans = {{raw, true}};
+  if (messages) {
+    rt::ChatInput input;
+    input.messages = *messages;
+    input.now = std::time(nullptr);
+    RILL_ASSIGN(spans, generator.render(input));
+  }
+  if (flags.printPrompt) {
+    for (const rt::TextSpan &span : spans) {
+      std::printf("%s", span.text.c_str());
+    }
+    std::printf("\n");
+    return {};
+  }
+  RILL_ASSIGN(auto prompt, generator.prompt(spans));
+  size_t count = rt::promptIds(prompt).size();
+  if (flags.countTokens) {
+    for (const rt::PromptSegment &segment : prompt) {
+      if (segment.image >= 0) {
+        std::printf("image %lld crop %lld: %zu tokens\n",
+                    (long long)segment.image, (long long)segment.crop,
+                    segment.ids.size());
+      } else {
+        std::printf("text: %zu tokens\n", segment.ids.size());
+      }
+    }
+    std::printf("total: %zu tokens\n", count);
+    return {};
+  }
+  auto show = [](std::string_view piece) {
+    bool written =
+        std::fwrite(piece.data(), 1, piece.size(), stdout) == piece.size() &&
+        std::fflush(stdout) == 0;
+    return written && !interrupted;
+  };
+  RILL_ASSIGN(auto result,
+              generator.generate(prompt, optionsOf(flags, generator), show));
+  std::printf("\n");
+  if (std::fflush(stdout) != 0) {
+    return rt::makeError(rt::ErrorCode::WriteFailed, "standard output",
+                         "it is closed or full");
+  }
+  if (flags.tokens) {
+    printTokens(result.ids);
+  }
+  if (flags.stats) {
+    printStats(result, count);
+  }
+  answer = result.text;
+  return {};
+}
+
+/// /image F, /clear, /stats, /save F, /quit; anything else is a message.
+static rt::Status chat(rt::Generator &generator, GenerateFlags flags) {
+  JsonValue::Array messages;
+  size_t images = 0;
+  for (std::string line;
+       std::printf("> "), std::fflush(stdout), std::getline(std::cin, line);) {
+    interrupted = 0;
+    std::signal(SIGINT, onInterrupt);
+    std::string word = line.substr(0, line.find(' '));
+    std::string rest =
+        line.size() > word.size() ? line.substr(word.size() + 1) : "";
+    if (word == "/quit") {
+      break;
+    }
+    if (word == "/clear") {
+      messages.clear();
+      generator.clearPictures();
+      images = 0;
+      continue;
+    }
+    if (word == "/stats") {
+      flags.stats = !flags.stats;
+      continue;
+    }
+    if (word == "/save") {
+      std::ofstream file(rest);
+      file << rt::writeJson(messages, {", ", ": ", 2}) << "\n";
+      std::fprintf(stderr, file ? "saved %s\n" : "cannot write %s\n",
+                   rest.c_str());
+      continue;
+    }
+    if (word == "/image") {
+      rt::Status added = addPicture(generator, rest);
+      images += added.ok();
+      if (!added.ok()) {
+        std::fprintf(stderr, "%s\n", added.get().render().c_str());
+      }
+      continue;
+    }
+    if (line.empty()) {
+      continue;
+    }
+    messages.push_back(message("user", images, line));
+    JsonValue all(messages);
+    std::string text;
+    rt::Status status = answer(generator, flags, &all, "", text);
+    if (!status.ok()) {
+      messages.pop_back();
+      std::fprintf(stderr, "%s\n", status.get().render().c_str());
+      continue;
+    }
+    images = 0;
+    messages.push_back(message("assistant", 0, text));
+  }
+  return {};
+}
+
+rt::Status rill::tools::runGenerate(const rill_model *model,
+                                    rill_session *session,
+                                    const GenerateFlags &flags) {
+  std::signal(SIGINT, onInterrupt);
+  std::signal(SIGPIPE, SIG_IGN);
+  RILL_ASSIGN(auto generator, rt::Generator::create(model, session));
+  for (const std::string &path : flags.images) {
+    RILL_TRY(addPicture(*generator, path));
+  }
+  std::string text = flags.prompt.value_or("");
+  if (!flags.promptFile.empty()) {
+    constexpr size_t kMaxPrompt = size_t(16) << 20;
+    RILL_ASSIGN(text, rt::readTextFile(flags.promptFile, kMaxPrompt));
+  }
+  bool given =
+      flags.prompt || !flags.promptFile.empty() || !flags.messagesFile.empty();
+  if (!given) {
+    if (isatty(STDIN_FILENO)) {
+      return chat(*generator, flags);
+    }
+    text.assign(std::istreambuf_iterator<char>(std::cin), {});
+  }
+  std::string ignored;
+  if (flags.raw) {
+    return answer(*generator, flags, nullptr, text, ignored);
+  }
+  RILL_ASSIGN(JsonValue messages, buildMessages(flags, text));
+  return answer(*generator, flags, &messages, "", ignored);
+}

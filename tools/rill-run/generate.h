@@ -1,0 +1,37 @@
+//===- generate.h - Answering prompts from the command line -----*- C++ -*-===//
+//
+// rill-run -p: one answer, streamed; without -p on a terminal, a chat.
+//
+//===----------------------------------------------------------------------===//
+#ifndef RILL_TOOLS_RILL_RUN_GENERATE_H
+#define RILL_TOOLS_RILL_RUN_GENERATE_H
+
+#include "rill.h"
+#include "runtime/formats/status.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace rill::tools {
+
+struct GenerateFlags {
+  std::optional<std::string> prompt;
+  std::string promptFile, systemPrompt, messagesFile;
+  std::vector<std::string> images, stop;
+  int64_t maxNewTokens = 256;
+  std::optional<double> temperature, topP, minP, repeatPenalty;
+  std::optional<int64_t> topK;
+  uint64_t seed = 0;
+  bool raw = false, ignoreEos = false, stats = false, tokens = false,
+       countTokens = false, printPrompt = false, verbose = false;
+};
+
+/// Runs what the flags ask for; text goes to standard output.
+rt::Status runGenerate(const rill_model *model, rill_session *session,
+                       const GenerateFlags &flags);
+
+} // namespace rill::tools
+
+#endif
