@@ -8,6 +8,7 @@
 #ifndef RILL_RUNTIME_FORMATS_SAFETENSORS_H
 #define RILL_RUNTIME_FORMATS_SAFETENSORS_H
 
+#include "runtime/formats/json.h"
 #include "runtime/formats/mapped_file.h"
 
 #include <map>
@@ -91,6 +92,11 @@ private:
 Status parseSafetensors(std::span<const uint8_t> bytes, const std::string &name,
                         uint32_t file, std::vector<TensorInfo> &tensors,
                         std::map<std::string, std::string> &metadata);
+
+/// Tensor name -> file name, as an index gives them.
+using WeightMap = std::map<std::string, std::string>;
+/// Reads weight_map of an index. JsonField when it is missing or empty.
+Result<WeightMap> parseWeightMap(const JsonField &root);
 
 /// Index of the first NaN or infinity of a floating-point tensor; nothing for
 /// other dtypes and for finite tensors.

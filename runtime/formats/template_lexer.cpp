@@ -48,10 +48,10 @@ public:
 
   Result<std::vector<Token>> run() {
     while (at < source.size()) {
-      size_t tag = at;
-      do {
-        tag = source.find('{', tag == at ? at : tag + 1);
-      } while (tag != std::string::npos && !isTag(tag));
+      size_t tag = source.find('{', at);
+      while (tag != std::string::npos && !isTag(tag)) {
+        tag = source.find('{', tag + 1);
+      }
       tag = std::min(tag, source.size());
       emitText(tag);
       if (tag < source.size()) {

@@ -5,6 +5,9 @@
 //===----------------------------------------------------------------------===//
 #include "runtime/formats/template_value.h"
 
+#include "runtime/formats/split_pattern.h"
+#include "runtime/formats/utf8.h"
+
 #include <algorithm>
 #include <map>
 
@@ -273,6 +276,17 @@ const char *rill::rt::tmpl::kindName(const Value &value) {
   return kNames[value.kind];
 }
 
+/// Whether repr() writes a character as it is (str.isprintable).
+static bool isPrintable(std::string_view character) {
+  static const Result<SplitPattern> others =
+      SplitPattern::compile("[\\p{C}\\p{Z}]", "printable characters");
+  if (character == " " || !others.ok()) {
+    return true;
+  }
+  auto found = others->findAll(character);
+  return !found.ok() || found->empty();
+}
+
 /// repr() of a string; as Python, single quotes unless it holds only those.
 static std::string quoted(const std::string &text) {
   char quote = text.find('\'') != std::string::npos &&
@@ -280,17 +294,24 @@ static std::string quoted(const std::string &text) {
                    ? '"'
                    : '\'';
   std::string out(1, quote);
-  for (char c : text) {
-    unsigned char byte = static_cast<unsigned char>(c);
-    if (c == quote || c == '\\') {
+  for (size_t at = 0; at < text.size();) {
+    size_t begin = at;
+    char32_t code = nextCodePoint(text, at);
+    std::string_view one(text.data() + begin, at - begin);
+    if (code == static_cast<char32_t>(quote) || code == '\\') {
       out += '\\';
-      out += c;
-    } else if (c == '\n' || c == '\r' || c == '\t') {
-      out += c == '\n' ? "\\n" : c == '\r' ? "\\r" : "\\t";
-    } else if (byte < 0x20 || byte == 0x7f) {
-      out += rill::rt::format("\\x%02x", byte);
+      out += one;
+    } else if (code == '\n' || code == '\r' || code == '\t') {
+      out += code == '\n' ? "\\n" : code == '\r' ? "\\r" : "\\t";
+    } else if (code >= 0x20 && code < 0x7f) {
+      out += one;
+    } else if (isPrintable(one)) {
+      out += one;
     } else {
-      out += c;
+      out += rill::rt::format(code < 0x100     ? "\\x%02x"
+                              : code < 0x10000 ? "\\u%04x"
+                                               : "\\U%08x",
+                              static_cast<unsigned>(code));
     }
   }
   return out + quote;

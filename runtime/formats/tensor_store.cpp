@@ -15,10 +15,7 @@ static std::string tensorAt(const std::string &file, const std::string &name) {
   return file + ", tensor \"" + name + "\"";
 }
 
-using WeightMap = std::map<std::string, std::string>;
-
-/// weight_map of an index: tensor name -> file name.
-static Result<WeightMap> readWeightMap(const JsonField &root) {
+Result<WeightMap> rill::rt::parseWeightMap(const JsonField &root) {
   RILL_ASSIGN(JsonField field, root.at("weight_map"));
   RILL_ASSIGN(auto members, field.members());
   if (members.empty()) {
@@ -114,7 +111,7 @@ Result<TensorStore> TensorStore::openFolder(const std::string &folder) {
   }
   RILL_ASSIGN(std::string indexPath, resolveInFolder(folder, index));
   RILL_ASSIGN(JsonValue root, readJsonFile(indexPath));
-  RILL_ASSIGN(auto shardOf, readWeightMap(JsonField(root, indexPath)));
+  RILL_ASSIGN(auto shardOf, parseWeightMap(JsonField(root, indexPath)));
   TensorStore store;
   for (const auto &[tensor, shard] : shardOf) {
     if (std::find(store.names.begin(), store.names.end(), shard) !=

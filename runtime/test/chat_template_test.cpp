@@ -62,6 +62,7 @@ TEST(ChatTemplate, StripsBlanksLikeTransformers) {
   EXPECT_EQ(show("x {#- no -#}  y"), "xy");
   EXPECT_EQ(show("  {%+ if true %}y{% endif +%}\n"), "  y");
   EXPECT_EQ(show("a\r\nb\r\n"), "a\nb");
+  EXPECT_EQ(show("{ {{ 1 }}{ a }{"), "{ 1{ a }{");
 }
 
 TEST(ChatTemplate, Expressions) {

@@ -20,9 +20,9 @@ COLOURS = {
     "yellow": (240, 210, 40), "purple": (150, 50, 190), "orange": (245, 135, 30)}
 BACKGROUNDS = [(255, 255, 255), (232, 232, 236), (245, 238, 220), (60, 60, 66), (16, 16, 20)]
 SHAPES = ["circle", "square", "triangle", "cross"]
-PLACES = ["top left", "top", "top right", "left", "centre", "right",
-          "bottom left", "bottom", "bottom right"]
-NUMBERS = ["zero", "one", "two", "three", "four", "five"]
+PLACES = ["top left", "top right", "bottom left", "bottom right"]
+GRID = 2  # cells per side
+NUMBERS = ["zero", "one", "two", "three", "four"]
 KINDS = ["colour", "shape", "count", "place", "look", "digit", "describe"]
 # Five columns by seven rows, one string per row.
 DIGITS = [
@@ -35,11 +35,11 @@ SCALE = 4  # pictures are drawn this much larger and averaged down
 
 
 def draw_scene(rng):
-    """What is on one picture: a list of (shape or digit, colour, cell 0..8)."""
+    """What is on one picture: a list of (shape or digit, colour, cell)."""
     if rng.random() < 0.22:
-        return [(rng.randrange(10), rng.choice(list(COLOURS)), rng.randrange(9))]
-    count = rng.choice([1, 1, 2, 2, 3, 3, 4, 5])
-    cells = rng.sample(range(9), count)
+        return [(rng.randrange(10), rng.choice(list(COLOURS)), rng.randrange(GRID * GRID))]
+    count = rng.randint(1, 4)
+    cells = rng.sample(range(GRID * GRID), count)
     return [(rng.choice(SHAPES), rng.choice(list(COLOURS)), cell) for cell in cells]
 
 
@@ -75,24 +75,24 @@ def render(rng, scene, width, height):
     """The RGB picture of a scene."""
     big = Image.new("RGB", (width * SCALE, height * SCALE), shade(rng, rng.choice(BACKGROUNDS), 6))
     draw = ImageDraw.Draw(big)
-    cell_w, cell_h = width * SCALE / 3, height * SCALE / 3
+    cell_w, cell_h = width * SCALE / GRID, height * SCALE / GRID
     side = min(cell_w, cell_h)
     for kind, colour, cell in scene:
         fill = shade(rng, COLOURS[colour])
         if isinstance(kind, int):
-            h = side * rng.uniform(0.85, 0.98)
+            h = side * rng.uniform(0.7, 0.92)
             w = h * 5 / 7
         else:
-            w = h = side * rng.uniform(0.68, 0.92)
-        x = cell_w * (cell % 3) + rng.uniform(0.02, 0.98) * (cell_w - w)
-        y = cell_h * (cell // 3) + rng.uniform(0.02, 0.98) * (cell_h - h)
+            w = h = side * rng.uniform(0.5, 0.85)
+        x = cell_w * (cell % GRID) + rng.uniform(0.02, 0.98) * (cell_w - w)
+        y = cell_h * (cell // GRID) + rng.uniform(0.02, 0.98) * (cell_h - h)
         box = [x, y, x + w, y + h]
         (draw_digit if isinstance(kind, int) else draw_shape)(draw, kind, fill, box)
     return big.reduce(SCALE)
 
 
 def at_place(cell):
-    return "in the centre" if cell == 4 else f"at the {PLACES[cell]}"
+    return f"at the {PLACES[cell]}"
 
 
 def article(word):
