@@ -6,22 +6,13 @@
 //===----------------------------------------------------------------------===//
 #include "runtime/generate/generator.h"
 
+#include "runtime/core/c_helpers.h"
+
 #include <algorithm>
 #include <chrono>
 #include <cstring>
 
 using namespace rill::rt;
-
-static Status fromC(rill_status error) {
-  if (!error) {
-    return {};
-  }
-  Error copy{static_cast<ErrorCode>(rill_error_code(error)),
-             rill_error_what(error), rill_error_where(error),
-             rill_error_why(error), rill_error_mend(error)};
-  rill_error_free(error);
-  return copy;
-}
 
 static double now() {
   return std::chrono::duration<double>(
@@ -56,8 +47,8 @@ Result<std::string_view> Generator::asset(std::string_view file) const {
     RILL_ASSIGN(int64_t index, section.asInt(0));
     const void *data;
     size_t bytes;
-    RILL_TRY(
-        fromC(rill_section(model, static_cast<size_t>(index), &data, &bytes)));
+    RILL_TRY(statusFromC(
+        rill_section(model, static_cast<size_t>(index), &data, &bytes)));
     return std::string_view(static_cast<const char *>(data), bytes);
   }
   return std::string_view();
@@ -187,30 +178,18 @@ Result<std::vector<TextSpan>> Generator::render(const ChatInput &input) const {
   return chat->render(full);
 }
 
-static rill_tensor tensor(void *data, size_t bytes, int32_t dtype,
-                          std::initializer_list<int64_t> shape) {
-  rill_tensor value = {};
-  value.size = sizeof(value);
-  value.data = data;
-  value.bytes = bytes;
-  value.dtype = dtype;
-  value.rank = static_cast<int32_t>(shape.size());
-  std::copy(shape.begin(), shape.end(), value.shape);
-  return value;
-}
-
 /// Rows of token_embedding, in calls of at most one chunk.
 Status Generator::embed(std::span<const int64_t> ids, uint8_t *rows) {
   for (size_t done = 0; done < ids.size();) {
     size_t count = std::min(ids.size() - done, static_cast<size_t>(chunk));
-    rill_tensor input = tensor(const_cast<int64_t *>(ids.data() + done),
-                               count * sizeof(int64_t), RILL_I64,
-                               {1, static_cast<int64_t>(count)});
+    rill_tensor input = makeTensor(const_cast<int64_t *>(ids.data() + done),
+                                   count * sizeof(int64_t), RILL_I64,
+                                   {1, static_cast<int64_t>(count)});
     size_t size = count * hidden * elementSize;
     rill_tensor output =
-        tensor(rows + done * hidden * elementSize, size, dtype, {});
-    RILL_TRY(
-        fromC(rill_invoke(session, "token_embedding", &input, 1, &output, 1)));
+        makeTensor(rows + done * hidden * elementSize, size, dtype, {});
+    RILL_TRY(statusFromC(
+        rill_invoke(session, "token_embedding", &input, 1, &output, 1)));
     done += count;
   }
   return {};
@@ -222,13 +201,15 @@ Status Generator::decode(const uint8_t *rows, int64_t count, int64_t first) {
   for (int64_t s = 0; s < count; ++s) {
     positions[s] = first + s;
   }
-  rill_tensor inputs[] = {
-      tensor(const_cast<uint8_t *>(rows), count * hidden * elementSize, dtype,
-             {1, count, hidden}),
-      tensor(positions.data(), count * sizeof(int64_t), RILL_I64, {1, count})};
+  rill_tensor inputs[] = {makeTensor(const_cast<uint8_t *>(rows),
+                                     count * hidden * elementSize, dtype,
+                                     {1, count, hidden}),
+                          makeTensor(positions.data(), count * sizeof(int64_t),
+                                     RILL_I64, {1, count})};
   rill_tensor output =
-      tensor(logits.data(), logits.size() * sizeof(float), RILL_F32, {});
-  return fromC(rill_invoke(session, "text_decoder", inputs, 2, &output, 1));
+      makeTensor(logits.data(), logits.size() * sizeof(float), RILL_F32, {});
+  return statusFromC(
+      rill_invoke(session, "text_decoder", inputs, 2, &output, 1));
 }
 
 /// Features of one crop: (rows/f) * (columns/f) rows of H elements.
@@ -239,11 +220,11 @@ Result<std::vector<uint8_t>> Generator::encodeCrop(ImageCrop &crop) {
       static_cast<int64_t>(crop.patches.size()) / (crop.rows * crop.columns);
   std::vector<uint8_t> features(rows * hidden * elementSize);
   rill_tensor input =
-      tensor(crop.patches.data(), crop.patches.size() * sizeof(float), RILL_F32,
-             {1, crop.rows, crop.columns, depth});
-  rill_tensor output = tensor(features.data(), features.size(), dtype, {});
-  RILL_TRY(
-      fromC(rill_invoke(session, "vision_encoder", &input, 1, &output, 1)));
+      makeTensor(crop.patches.data(), crop.patches.size() * sizeof(float),
+                 RILL_F32, {1, crop.rows, crop.columns, depth});
+  rill_tensor output = makeTensor(features.data(), features.size(), dtype, {});
+  RILL_TRY(statusFromC(
+      rill_invoke(session, "vision_encoder", &input, 1, &output, 1)));
   return features;
 }
 
@@ -301,7 +282,7 @@ Status Generator::prefill(std::span<const PromptSegment> prompt,
       }
     }
   }
-  RILL_TRY(fromC(rill_session_reset(session)));
+  RILL_TRY(statusFromC(rill_session_reset(session)));
   std::vector<uint8_t> rows(std::min(total, chunk) * width);
   for (int64_t first = 0; first < total; first += chunk) {
     int64_t count = std::min(chunk, total - first);

@@ -8,6 +8,7 @@
 #include "tools/rill-bench/ceilings.h"
 
 #include "rill.h"
+#include "runtime/core/c_helpers.h"
 #include "runtime/core/manifest.h"
 #include "runtime/formats/file_writer.h"
 
@@ -69,29 +70,6 @@ private:
 };
 } // namespace
 
-static rt::Status fromC(rill_status error) {
-  if (!error) {
-    return {};
-  }
-  rt::Error copy{static_cast<rt::ErrorCode>(rill_error_code(error)),
-                 rill_error_what(error), rill_error_where(error),
-                 rill_error_why(error), rill_error_mend(error)};
-  rill_error_free(error);
-  return copy;
-}
-
-static rill_tensor tensor(void *data, size_t bytes, int32_t dtype,
-                          std::initializer_list<int64_t> shape) {
-  rill_tensor value = {};
-  value.size = sizeof(value);
-  value.data = data;
-  value.bytes = bytes;
-  value.dtype = dtype;
-  value.rank = static_cast<int32_t>(shape.size());
-  std::copy(shape.begin(), shape.end(), value.shape);
-  return value;
-}
-
 void Bench::countWeights() {
   bool tied = true;
   double embedding = 0;
@@ -120,7 +98,7 @@ void Bench::countWeights() {
 
 rt::Status Bench::open(const Flags &flags) {
   rill_model *opened = nullptr;
-  RILL_TRY(fromC(rill_open(flags.model.c_str(), nullptr, &opened)));
+  RILL_TRY(rt::statusFromC(rill_open(flags.model.c_str(), nullptr, &opened)));
   model.reset(opened);
   size_t size;
   const char *text = rill_manifest(opened, &size);
@@ -129,7 +107,7 @@ rt::Status Bench::open(const Flags &flags) {
   options.size = sizeof(options);
   options.threads = flags.threads;
   rill_session *made = nullptr;
-  RILL_TRY(fromC(rill_session_create(opened, &options, &made)));
+  RILL_TRY(rt::statusFromC(rill_session_create(opened, &options, &made)));
   session.reset(made);
   cpu_set_t set;
   used = flags.threads                                  ? flags.threads
@@ -157,9 +135,9 @@ rt::Status Bench::open(const Flags &flags) {
 rt::Status Bench::call(const char *method, std::vector<rill_tensor> inputs,
                        size_t bytes) {
   output.resize(std::max(output.size(), bytes));
-  rill_tensor out = tensor(output.data(), output.size(), RILL_F32, {});
-  return fromC(rill_invoke(session.get(), method, inputs.data(), inputs.size(),
-                           &out, 1));
+  rill_tensor out = rt::makeTensor(output.data(), output.size(), RILL_F32, {});
+  return rt::statusFromC(rill_invoke(session.get(), method, inputs.data(),
+                                     inputs.size(), &out, 1));
 }
 
 rt::Status Bench::decoder(const char *method, int64_t rows, int64_t first,
@@ -177,13 +155,13 @@ rt::Status Bench::decoder(const char *method, int64_t rows, int64_t first,
     positions[s] = first + s;
   }
   return call(method,
-              {tensor(input.data(), bytes, dtype, {1, rows, hidden}),
-               tensor(positions.data(), rows * 8, RILL_I64, {1, rows})},
+              {rt::makeTensor(input.data(), bytes, dtype, {1, rows, hidden}),
+               rt::makeTensor(positions.data(), rows * 8, RILL_I64, {1, rows})},
               logitRows * vocabulary * sizeof(float));
 }
 
 rt::Status Bench::prefill(int64_t rows) {
-  RILL_TRY(fromC(rill_session_reset(session.get())));
+  RILL_TRY(rt::statusFromC(rill_session_reset(session.get())));
   for (int64_t first = 0; first < rows; first += chunk) {
     RILL_TRY(decoder("text_decoder", std::min(chunk, rows - first), first, 1));
   }
@@ -196,8 +174,8 @@ rt::Status Bench::vision(int64_t h, int64_t w) {
     patches[i] = static_cast<float>(i * 37 % 255) / 127.5f - 1.0f;
   }
   return call("vision_encoder",
-              {tensor(patches.data(), patches.size() * 4, RILL_F32,
-                      {1, h, w, depth3p})},
+              {rt::makeTensor(patches.data(), patches.size() * 4, RILL_F32,
+                              {1, h, w, depth3p})},
               h * w * hidden * sizeof(float));
 }
 

@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 #include "tools/rill-run/method.h"
 
+#include "runtime/core/c_helpers.h"
 #include "runtime/core/manifest.h"
 #include "runtime/core/shape_program.h"
 #include "runtime/formats/npy.h"
@@ -28,17 +29,6 @@ struct Value {
   std::vector<uint8_t> bytes;
 };
 } // namespace
-
-rt::Status rill::tools::fromC(rill_status error) {
-  if (!error) {
-    return {};
-  }
-  rt::Error copy{static_cast<ErrorCode>(rill_error_code(error)),
-                 rill_error_what(error), rill_error_where(error),
-                 rill_error_why(error), rill_error_mend(error)};
-  rill_error_free(error);
-  return copy;
-}
 
 static int32_t toC(rt::Dtype dtype) {
   switch (dtype) {
@@ -266,8 +256,8 @@ rt::Status rill::tools::callMethod(const rill_model *model,
     outputs.back().bytes.resize(outputBytes(*method, signature, in));
     out.push_back(tensorOf(outputs.back()));
   }
-  RILL_TRY(fromC(rill_invoke(session, call.method.c_str(), in.data(), in.size(),
-                             out.data(), out.size())));
+  RILL_TRY(rt::statusFromC(rill_invoke(session, call.method.c_str(), in.data(),
+                                       in.size(), out.data(), out.size())));
   std::vector<rt::TensorToWrite> files;
   for (size_t i = 0; i < outputs.size(); ++i) {
     outputs[i].shape.assign(out[i].shape, out[i].shape + out[i].rank);

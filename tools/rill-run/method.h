@@ -22,9 +22,6 @@ struct MethodCall {
   double rtol = 0, atol = 0;
 };
 
-/// Makes an Error of the C API's and frees it.
-rt::Status fromC(rill_status error);
-
 /// Invokes the method once, prints the shape of each output, saves and
 /// compares. Errors: InputInvalid, OutputsDiffer (names the first tensor that
 /// differs), and those of the runtime.

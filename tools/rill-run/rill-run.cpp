@@ -8,6 +8,7 @@
 #include "tools/rill-run/method.h"
 
 #include "rill.h"
+#include "runtime/core/c_helpers.h"
 
 using namespace rill;
 
@@ -74,7 +75,7 @@ static rt::Status run(const Flags &flags) {
   options.weights_folder =
       flags.weights.empty() ? nullptr : flags.weights.c_str();
   rill_model *model = nullptr;
-  RILL_TRY(tools::fromC(rill_open(flags.model.c_str(), &options, &model)));
+  RILL_TRY(rt::statusFromC(rill_open(flags.model.c_str(), &options, &model)));
   std::unique_ptr<rill_model, void (*)(rill_model *)> owner(model, rill_close);
   rill_session_options session_options = {};
   session_options.size = sizeof(session_options);
@@ -82,7 +83,7 @@ static rt::Status run(const Flags &flags) {
   session_options.threads = flags.threads;
   rill_session *session = nullptr;
   RILL_TRY(
-      tools::fromC(rill_session_create(model, &session_options, &session)));
+      rt::statusFromC(rill_session_create(model, &session_options, &session)));
   std::unique_ptr<rill_session, void (*)(rill_session *)> user(
       session, rill_session_free);
   return flags.call.method.empty()
