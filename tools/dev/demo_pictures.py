@@ -80,12 +80,12 @@ def render(rng, scene, width, height):
     for kind, colour, cell in scene:
         fill = shade(rng, COLOURS[colour])
         if isinstance(kind, int):
-            h = side * rng.uniform(0.7, 0.92)
+            h = side * rng.uniform(0.84, 0.92)
             w = h * 5 / 7
         else:
-            w = h = side * rng.uniform(0.5, 0.85)
-        x = cell_w * (cell % GRID) + rng.uniform(0.02, 0.98) * (cell_w - w)
-        y = cell_h * (cell // GRID) + rng.uniform(0.02, 0.98) * (cell_h - h)
+            w = h = side * rng.uniform(0.64, 0.8)
+        x = cell_w * (cell % GRID) + rng.uniform(0.35, 0.65) * (cell_w - w)
+        y = cell_h * (cell // GRID) + rng.uniform(0.35, 0.65) * (cell_h - h)
         box = [x, y, x + w, y + h]
         (draw_digit if isinstance(kind, int) else draw_shape)(draw, kind, fill, box)
     return big.reduce(SCALE)
