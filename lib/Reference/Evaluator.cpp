@@ -50,8 +50,8 @@ rt::Result<const Tensor *> Evaluator::weight(WeightOp op) {
 
 Tensor &Evaluator::state(StateOp op) {
   auto type = cast<RankedTensorType>(op.getType());
-  auto entry = states.try_emplace(op.getSymName(), kindOf(type.getElementType()),
-                                  type.getShape());
+  auto entry = states.try_emplace(
+      op.getSymName(), kindOf(type.getElementType()), type.getShape());
   return entry.first->second;
 }
 
@@ -88,19 +88,19 @@ static bool fits(const Tensor &tensor, RankedTensorType type) {
       static_cast<int64_t>(tensor.shape.size()) != type.getRank()) {
     return false;
   }
-  return llvm::all_of(llvm::zip_equal(tensor.shape, type.getShape()),
-                      [](auto pair) {
-                        auto [have, want] = pair;
-                        return have == want ||
-                               (ShapedType::isDynamic(want) && have >= 1);
-                      });
+  return llvm::all_of(
+      llvm::zip_equal(tensor.shape, type.getShape()), [](auto pair) {
+        auto [have, want] = pair;
+        return have == want || (ShapedType::isDynamic(want) && have >= 1);
+      });
 }
 
 /// S of this call: the size of the first argument dimension named "S".
 static int64_t rowsOfCall(func::FuncOp method, ArrayRef<Tensor> inputs) {
   for (unsigned i = 0; i < inputs.size(); ++i) {
     auto dims = method.getArgAttrOfType<ArrayAttr>(i, "rill.dims");
-    for (auto [d, dim] : llvm::enumerate(dims ? dims.getValue() : ArrayRef<Attribute>())) {
+    for (auto [d, dim] :
+         llvm::enumerate(dims ? dims.getValue() : ArrayRef<Attribute>())) {
       if (cast<StringAttr>(dim).getValue() == "S") {
         return inputs[i].dim(d);
       }
@@ -152,11 +152,10 @@ StringRef rill::reference::nameOf(Location location) {
 }
 
 rt::Error Frame::error(Operation *op, const std::string &why) {
-  return rt::makeError(rt::ErrorCode::InputInvalid,
-                       (op->getName().getStringRef() + " at " +
-                        nameOf(op->getLoc()))
-                           .str(),
-                       why);
+  return rt::makeError(
+      rt::ErrorCode::InputInvalid,
+      (op->getName().getStringRef() + " at " + nameOf(op->getLoc())).str(),
+      why);
 }
 
 Tensor Frame::make(Value result, ArrayRef<int64_t> shape) {

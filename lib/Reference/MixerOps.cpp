@@ -23,9 +23,8 @@ Tensor Frame::shortConv(ShortConvOp op) {
         double sum = bias ? bias->f[c] : 0.0;
         for (int64_t j = 0; j < taps; ++j) {
           int64_t at = s + j - (taps - 1);
-          float value = at < 0
-                            ? window.row(b * (taps - 1) + at + taps - 1)[c]
-                            : x.row(b * rows + at)[c];
+          float value = at < 0 ? window.row(b * (taps - 1) + at + taps - 1)[c]
+                               : x.row(b * rows + at)[c];
           sum += static_cast<double>(filter.row(c)[j]) * value;
         }
         y.set((b * rows + s) * channels + c, static_cast<float>(sum));
@@ -53,9 +52,9 @@ rt::Result<Tensor> Frame::shortConvMix(ShortConvMixOp op) {
   std::vector<float> u(channels), gated(channels);
   std::array<std::vector<float>, 3> parts;
   for (int64_t b = 0; b < x.dim(0); ++b) {
-    RILL_ASSIGN(Tensor past, session.stateRows(state.getSymName(), b,
-                                               starts()[b] - (taps - 1),
-                                               taps - 1));
+    RILL_ASSIGN(Tensor past,
+                session.stateRows(state.getSymName(), b,
+                                  starts()[b] - (taps - 1), taps - 1));
     std::vector<float> history = past.f; // taps-1 rows, then this call's
     for (int64_t s = 0; s < rows; ++s) {
       rmsNormRow(x.row(b * rows + s), norm.f.data(), channels,
@@ -67,7 +66,8 @@ rt::Result<Tensor> Frame::shortConvMix(ShortConvMixOp op) {
         parts[p].resize(channels);
         const Tensor &w = get(op.getWeights()[p]);
         for (int64_t c = 0; c < channels; ++c) {
-          float bias = op.getBiases().empty() ? 0.0f : get(op.getBiases()[p]).f[c];
+          float bias =
+              op.getBiases().empty() ? 0.0f : get(op.getBiases()[p]).f[c];
           parts[p][c] =
               static_cast<float>(dot(u.data(), w.row(c), channels)) + bias;
         }
@@ -202,8 +202,8 @@ Tensor Frame::attention(AttentionOp op) {
       }
       for (int64_t t = 0; t < count; ++t) {
         if (visible(segment, s, t, count, bounds)) {
-          int64_t at = state ? (b * groups + g) * keys + t
-                             : (b * keys + t) * groups + g;
+          int64_t at =
+              state ? (b * groups + g) * keys + t : (b * keys + t) * groups + g;
           softmax.add(q.row(r), k.row(at), v.row(at), width, scale);
         }
       }

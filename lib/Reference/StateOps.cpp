@@ -43,8 +43,8 @@ StateOp Frame::stateOf(Operation *op, FlatSymbolRefAttr symbol) {
 }
 
 rt::Status Frame::weightRead(WeightReadOp op) {
-  auto weight = SymbolTable::lookupNearestSymbolFrom<WeightOp>(
-      op, op.getWeightAttr());
+  auto weight =
+      SymbolTable::lookupNearestSymbolFrom<WeightOp>(op, op.getWeightAttr());
   RILL_ASSIGN(const Tensor *whole, session.weight(weight));
   if (!op.getRows()) {
     values[op] = *whole;

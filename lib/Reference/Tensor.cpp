@@ -72,8 +72,7 @@ float rill::reference::roundTo(Tensor::Kind kind, float value) {
   bool lost;
   wide.convert(llvm::APFloat::IEEEhalf(), llvm::APFloat::rmNearestTiesToEven,
                &lost);
-  return widenF16(
-      static_cast<uint16_t>(wide.bitcastToAPInt().getZExtValue()));
+  return widenF16(static_cast<uint16_t>(wide.bitcastToAPInt().getZExtValue()));
 }
 
 Tensor rill::reference::fromStored(const rill::rt::TensorInfo &info,
@@ -95,8 +94,7 @@ Tensor rill::reference::fromStored(const rill::rt::TensorInfo &info,
   for (int64_t index = 0; index < count; ++index) {
     uint16_t bits;
     std::memcpy(&bits, info.data + 2 * index, sizeof(bits));
-    tensor.f[index] =
-        kind == Tensor::BF16 ? widenBf16(bits) : widenF16(bits);
+    tensor.f[index] = kind == Tensor::BF16 ? widenBf16(bits) : widenF16(bits);
   }
   return tensor;
 }

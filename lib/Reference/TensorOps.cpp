@@ -23,9 +23,9 @@ rt::Result<Tensor> Frame::embedding(EmbeddingOp op) {
   Tensor y = make(op, shape);
   for (int64_t r = 0; r < ids.elements(); ++r) {
     if (ids.i[r] < 0 || ids.i[r] >= table.dim(0)) {
-      return error(op, rt::format("id %lld is outside 0..%lld",
-                                  (long long)ids.i[r],
-                                  (long long)table.dim(0) - 1));
+      return error(op,
+                   rt::format("id %lld is outside 0..%lld", (long long)ids.i[r],
+                              (long long)table.dim(0) - 1));
     }
     for (int64_t c = 0; c < table.dim(1); ++c) {
       y.set(r * table.dim(1) + c, table.row(ids.i[r])[c]);
@@ -111,7 +111,8 @@ static double dot(const float *a, const float *b, int64_t count) {
 }
 
 /// Merges the chunks of one head of a tiled attention into `width` values.
-static void mergeChunks(const float *x, int64_t chunks, int64_t width, float *y) {
+static void mergeChunks(const float *x, int64_t chunks, int64_t width,
+                        float *y) {
   float top = -INFINITY;
   for (int64_t c = 0; c < chunks; ++c) {
     top = std::max(top, x[c * (width + 2) + width]);
@@ -297,8 +298,10 @@ resizeWeights(int64_t from, int64_t to, int64_t index) {
   double scale = static_cast<double>(from) / static_cast<double>(to);
   double support = std::max(scale, 1.0);
   double center = scale * (static_cast<double>(index) + 0.5);
-  int64_t low = std::max<int64_t>(static_cast<int64_t>(center - support + 0.5), 0);
-  int64_t high = std::min<int64_t>(static_cast<int64_t>(center + support + 0.5), from);
+  int64_t low =
+      std::max<int64_t>(static_cast<int64_t>(center - support + 0.5), 0);
+  int64_t high =
+      std::min<int64_t>(static_cast<int64_t>(center + support + 0.5), from);
   std::vector<double> weights;
   double sum = 0;
   for (int64_t j = low; j < high; ++j) {
@@ -324,8 +327,8 @@ Tensor Frame::positionResize(PositionResizeOp op) {
     for (int64_t y = 0; y < side; ++y) {
       for (size_t j = 0; j < weights.size(); ++j) {
         for (int64_t c = 0; c < depth; ++c) {
-          wide[(y * width + x) * depth + c] +=
-              static_cast<double>(weights[j]) * table.row(y * side + low + j)[c];
+          wide[(y * width + x) * depth + c] += static_cast<double>(weights[j]) *
+                                               table.row(y * side + low + j)[c];
         }
       }
     }

@@ -85,12 +85,12 @@ TEST(Cubin, OpcodeTableHoldsForThisToolkit) {
     const char *line;
     Sass kind;
   } rows[] = {{"ld.volatile.shared.u32 %r4, [%r3];\n"
-       "st.volatile.global.u32 [%rd1], %r4;",
-       Sass::LoadShared},
+               "st.volatile.global.u32 [%rd1], %r4;",
+               Sass::LoadShared},
               {"st.volatile.shared.u32 [%r3], %r1;", Sass::StoreShared},
               {"ld.volatile.global.u32 %r4, [%rd1];\n"
-       "st.volatile.shared.u32 [%r3], %r4;",
-       Sass::LoadGlobal},
+               "st.volatile.shared.u32 [%r3], %r4;",
+               Sass::LoadGlobal},
               {"st.volatile.global.u32 [%rd1], %r1;", Sass::StoreGlobal},
               {"cp.async.ca.shared.global [%r3], [%rd1], 4;", Sass::CpAsync},
               {"bar.sync 0;", Sass::Barrier}};

@@ -58,9 +58,9 @@ StateOp rill::lookupState(Operation *op, FlatSymbolRefAttr symbol,
   return state;
 }
 
-LogicalResult
-WeightReadOp::verifySymbolUses(SymbolTableCollection &tables) {
-  auto weight = tables.lookupNearestSymbolFrom<WeightOp>(*this, getWeightAttr());
+LogicalResult WeightReadOp::verifySymbolUses(SymbolTableCollection &tables) {
+  auto weight =
+      tables.lookupNearestSymbolFrom<WeightOp>(*this, getWeightAttr());
   if (!weight) {
     return emitOpError("weight_read_c1: ")
            << getWeightAttr() << " is no rill.weight";

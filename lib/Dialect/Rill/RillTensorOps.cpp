@@ -21,7 +21,8 @@ LogicalResult rill::verifyScalarRegion(Operation *op, Region &body,
            << " values where " << inputs << " f32 are due";
   }
   if (!block.mightHaveTerminator() || !isa<YieldOp>(block.getTerminator())) {
-    return op->emitOpError(constraint) << ": the region does not end in rill.yield";
+    return op->emitOpError(constraint)
+           << ": the region does not end in rill.yield";
   }
   for (Operation &inner : block.without_terminator()) {
     if (!isListedScalarOp(&inner)) {
@@ -38,7 +39,8 @@ LogicalResult EmbeddingOp::verify() {
   expected.push_back(table.getRank() == 2 ? table.getDimSize(1) : -1);
   if (table.getRank() != 2 || !agree(tensorType(getY()).getShape(), expected)) {
     return emitOpError("embedding_c1: table ")
-           << table << " and ids " << ids << " do not give " << getY().getType();
+           << table << " and ids " << ids << " do not give "
+           << getY().getType();
   }
   return success();
 }
@@ -112,15 +114,13 @@ LogicalResult LinearOp::verify() {
   }
   auto x = tensorType(getX()).getShape(), y = tensorType(getY()).getShape();
   size_t inside = getPrologue() == Prologue::AttentionMerge ? 3 : 1;
-  if (x.size() < inside + 1 ||
-      !agree(x.drop_back(inside), y.drop_back(1))) {
+  if (x.size() < inside + 1 || !agree(x.drop_back(inside), y.drop_back(1))) {
     return emitOpError("linear_c6: result ")
            << getY().getType() << " does not have the rows of "
            << getX().getType();
   }
-  return verifyScalarRegion(*this, getBody(),
-                            getNumAccumulators() + getAux().size(),
-                            "linear_c5");
+  return verifyScalarRegion(
+      *this, getBody(), getNumAccumulators() + getAux().size(), "linear_c5");
 }
 
 LogicalResult ElementwiseOp::verify() {
@@ -186,7 +186,8 @@ LogicalResult PositionResizeOp::verify() {
            << rows << " rows is not square";
   }
   if (y.getRank() != 2 || !agree(y.getDimSize(1), table.getDimSize(1))) {
-    return emitOpError("position_resize_c2: ") << table << " does not give " << y;
+    return emitOpError("position_resize_c2: ")
+           << table << " does not give " << y;
   }
   return success();
 }

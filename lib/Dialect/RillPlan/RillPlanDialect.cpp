@@ -4,7 +4,6 @@
 //
 //===----------------------------------------------------------------------===//
 #include "rill/Dialect/RillPlan/RillPlan.h"
-
 #include "rill/Dialect/RillPlan/ShapeProgram.h"
 
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -83,14 +82,14 @@ LogicalResult VariantOp::verify() {
       getOutputNames().size() != ret.getNumOperands()) {
     return emitOpError("variant_c2: ")
            << getInputNames().size() << " input names and "
-           << getOutputNames().size()
-           << " output names do not match the body";
+           << getOutputNames().size() << " output names do not match the body";
   }
   return success();
 }
 
 LogicalResult DispatchOp::verifySymbolUses(SymbolTableCollection &tables) {
-  auto kernel = tables.lookupNearestSymbolFrom<KernelOp>(*this, getKernelAttr());
+  auto kernel =
+      tables.lookupNearestSymbolFrom<KernelOp>(*this, getKernelAttr());
   if (!kernel) {
     return emitOpError("dispatch_c1: ") << getKernelAttr() << " is no kernel";
   }

@@ -25,7 +25,9 @@ static std::optional<Word> parseWord(StringRef text) {
   if (!text.getAsInteger(10, number)) {
     return Word{RILL_RT_OP_CONST, number};
   }
-  int symbol = StringSwitch<int>(text).Case("S", 0).Case("h", 1).Case("w", 2).Default(-1);
+  int symbol =
+      StringSwitch<int>(text).Case("S", 0).Case("h", 1).Case("w", 2).Default(
+          -1);
   if (symbol >= 0) {
     return Word{RILL_RT_OP_SYMBOL, symbol};
   }
@@ -108,8 +110,8 @@ bool rill::plan::isWellFormedProgram(StringRef program) {
   return evaluateProgram(program, ShapeSymbols{}).has_value();
 }
 
-std::optional<int64_t> rill::plan::evaluateProgram(StringRef program,
-                                                   const ShapeSymbols &symbols) {
+std::optional<int64_t>
+rill::plan::evaluateProgram(StringRef program, const ShapeSymbols &symbols) {
   auto words = parseProgram(program);
   return words ? run(*words, symbols) : std::nullopt;
 }

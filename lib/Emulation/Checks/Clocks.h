@@ -46,12 +46,12 @@ ViewPtr joined(const ViewPtr &a, const ViewPtr &b);
 /// The clock of one thread.
 struct ThreadClock {
   uint32_t clock = 1;
-  ViewPtr view;            ///< what it has acquired
-  ViewPtr released;        ///< what its last release fence published
+  ViewPtr view;              ///< what it has acquired
+  ViewPtr released;          ///< what its last release fence published
   uint8_t releasedScope = 0; ///< the fence's Scope
-  ViewPtr toAcquire;       ///< read by relaxed loads, effective at a fence
-  uint32_t proxyClock = 0; ///< writes up to here are fenced for async reads
-  uint32_t proxyEpoch = 0; ///< what it knew at its own last proxy fence
+  ViewPtr toAcquire;         ///< read by relaxed loads, effective at a fence
+  uint32_t proxyClock = 0;   ///< writes up to here are fenced for async reads
+  uint32_t proxyEpoch = 0;   ///< what it knew at its own last proxy fence
   bool proxyFenced = false;
   ViewPtr proxyView;
 };

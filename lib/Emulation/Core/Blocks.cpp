@@ -379,8 +379,8 @@ void Scheduler::reportStall() {
         for (uint32_t i = 0; i < w.groupCount; ++i) {
           const Group &g = w.groups[i];
           // Spinning lanes are named at the read they spin on.
-          uint32_t pc = g.state == Group::Ready && w.lastYield ? w.lastYield
-                                                               : g.pc;
+          uint32_t pc =
+              g.state == Group::Ready && w.lastYield ? w.lastYield : g.pc;
           auto &[count, place] = stand[{grid->id, pc}];
           if (count == 0) {
             place = placeOf(w, std::countr_zero(g.lanes), pc);

@@ -167,7 +167,7 @@ struct Program {
   std::vector<InsInfo> infos;
   std::vector<FunctionInfo> functions;
   std::vector<FixedSlot> fixed; ///< constants and special registers
-  std::vector<int> codeIndex; ///< Module::functions index -> functions or -1
+  std::vector<int> codeIndex;   ///< Module::functions index -> functions or -1
   uint32_t registerBytes = 0;   ///< of one warp
   uint32_t entry = 0;
   uint32_t staticShared = 0; ///< bytes, from kSharedBase

@@ -169,8 +169,7 @@ Step callIndirect(Warp &w, const Ins &i, Mask m) {
       int x = __builtin_ctz(k);
       same |= a[x] == a[l] ? Mask(1) << x : 0;
     }
-    enter(w, i, same,
-          static_cast<uint32_t>(w.program->codeIndex[index]));
+    enter(w, i, same, static_cast<uint32_t>(w.program->codeIndex[index]));
     left &= ~same;
   }
   return Step::Jump;

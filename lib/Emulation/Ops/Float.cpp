@@ -3,7 +3,6 @@
 #include "Lanes.h"
 #include "Numeric.h"
 
-
 namespace rill::emu {
 
 namespace {

@@ -28,8 +28,8 @@ public:
       auto value = field.findValue(key);
       if (value && !found) {
         found = value;
-      } else if (value && rt::writeJson(value->get()) !=
-                              rt::writeJson(found->get())) {
+      } else if (value &&
+                 rt::writeJson(value->get()) != rt::writeJson(found->get())) {
         model.warnings.push_back(value->where() + " differs from " +
                                  found->keyPath() + ", which is used");
       }
@@ -66,9 +66,8 @@ public:
     auto value = first({key});
     if (value && rt::writeJson(value->get()) != rt::writeJson(only)) {
       return rt::makeError(rt::ErrorCode::ConfigUnsupported, value->where(),
-                           "is " + rt::writeJson(value->get()) +
-                               " but only " + rt::writeJson(only) +
-                               " is supported");
+                           "is " + rt::writeJson(value->get()) + " but only " +
+                               rt::writeJson(only) + " is supported");
     }
     return {};
   }
@@ -159,8 +158,9 @@ static rt::Status readLayerTypes(Section &section, TextConfig &text) {
     RILL_ASSIGN(auto list, indices->asInts());
     for (int64_t index : list) {
       if (index < 0 || index >= layers) {
-        return indices->error(rt::format("index %lld is outside the %lld layers",
-                                         (long long)index, (long long)layers));
+        return indices->error(
+            rt::format("index %lld is outside the %lld layers",
+                       (long long)index, (long long)layers));
       }
       text.isAttention[index] = true;
     }
@@ -192,8 +192,9 @@ static rt::Status readRope(Section &section, TextConfig &text) {
       RILL_ASSIGN(std::string name, type->asString());
       if (name != "default") {
         return rt::makeError(rt::ErrorCode::ConfigUnsupported, type->where(),
-                             "is \"" + name + "\" but only \"default\" is "
-                                              "supported");
+                             "is \"" + name +
+                                 "\" but only \"default\" is "
+                                 "supported");
       }
     }
     RILL_ASSIGN(auto members, parameters->members());
@@ -232,10 +233,9 @@ static rt::Status readHeads(Section &section, TextConfig &text) {
                    (long long)text.kvHeads, (long long)text.heads));
   }
   if (text.headDim % 2 != 0) {
-    return rt::makeError(rt::ErrorCode::ConfigUnsupported,
-                         section.field.where(),
-                         rt::format("head width %lld is odd",
-                                    (long long)text.headDim));
+    return rt::makeError(
+        rt::ErrorCode::ConfigUnsupported, section.field.where(),
+        rt::format("head width %lld is odd", (long long)text.headDim));
   }
   return {};
 }
@@ -255,9 +255,10 @@ static rt::Status readText(Section section, ModelConfig &model, bool strict) {
   RILL_TRY(readLayerTypes(section, text));
   RILL_TRY(readHeads(section, text));
   RILL_TRY(readRope(section, text));
-  RILL_ASSIGN(text.normEps, section.number({"norm_eps", "block_norm_eps"}, 1e-5));
-  RILL_ASSIGN(text.maxPositions, section.integer({"max_position_embeddings"},
-                                                 128000, 1, 1 << 28));
+  RILL_ASSIGN(text.normEps,
+              section.number({"norm_eps", "block_norm_eps"}, 1e-5));
+  RILL_ASSIGN(text.maxPositions,
+              section.integer({"max_position_embeddings"}, 128000, 1, 1 << 28));
   RILL_ASSIGN(text.taps, section.integer({"conv_L_cache"}, 3, 1, 64));
   if (text.taps < 2 || text.taps > 8) {
     return rt::makeError(rt::ErrorCode::ConfigUnsupported,
@@ -339,13 +340,26 @@ static rt::Status readVision(Section section, ModelConfig &model, bool strict) {
 }
 
 static rt::Status readTop(Section section, ModelConfig &model, bool strict) {
-  section.ignore({"model_type", "architectures", "dtype", "torch_dtype",
-                  "text_config", "vision_config", "do_image_splitting",
-                  "encoder_patch_size", "min_image_tokens", "max_image_tokens",
-                  "min_tiles", "max_tiles", "tile_size", "max_pixels_tolerance",
-                  "use_image_special_tokens", "use_thumbnail",
-                  "transformers_version", "transformers.js_config",
-                  "use_cache", "initializer_range"});
+  section.ignore({"model_type",
+                  "architectures",
+                  "dtype",
+                  "torch_dtype",
+                  "text_config",
+                  "vision_config",
+                  "do_image_splitting",
+                  "encoder_patch_size",
+                  "min_image_tokens",
+                  "max_image_tokens",
+                  "min_tiles",
+                  "max_tiles",
+                  "tile_size",
+                  "max_pixels_tolerance",
+                  "use_image_special_tokens",
+                  "use_thumbnail",
+                  "transformers_version",
+                  "transformers.js_config",
+                  "use_cache",
+                  "initializer_range"});
   RILL_TRY(section.requireNone("quantization_config"));
   ProjectorConfig projector;
   RILL_ASSIGN(projector.imageToken,

@@ -113,9 +113,9 @@ static bool isReshape(const std::vector<int64_t> &stored,
 rt::Status Binder::take(const std::string &name, std::vector<int64_t> shape) {
   auto found = stored.find(name);
   if (found == stored.end()) {
-    return rt::makeError(rt::ErrorCode::TensorMissing, "tensor \"" + name + "\"",
-                         "needed with shape " + shapeText(shape) +
-                             " but no file holds it");
+    return rt::makeError(
+        rt::ErrorCode::TensorMissing, "tensor \"" + name + "\"",
+        "needed with shape " + shapeText(shape) + " but no file holds it");
   }
   const rt::TensorInfo &info = *found->second;
   if (!isReshape(info.shape, shape)) {
@@ -186,7 +186,8 @@ rt::Status Binder::takeHead() {
     if (config.tied) {
       return {};
     }
-    return rt::makeError(rt::ErrorCode::TensorMissing, "tensor \"" + name + "\"",
+    return rt::makeError(rt::ErrorCode::TensorMissing,
+                         "tensor \"" + name + "\"",
                          "tie_word_embeddings is false but no file holds the "
                          "head");
   }
@@ -207,8 +208,9 @@ rt::Status Binder::takeHead() {
                     "embedding";
   if (strict) {
     return rt::makeError(rt::ErrorCode::HeadContradiction, where(store, head),
-                         why, "set tie_word_embeddings to false, or drop "
-                              "--strict to use the separate head");
+                         why,
+                         "set tie_word_embeddings to false, or drop "
+                         "--strict to use the separate head");
   }
   config.tied = false;
   config.warnings.push_back(where(store, head) + ": " + why +
@@ -243,8 +245,7 @@ rt::Status Binder::takeVision() {
 rt::Status Binder::takeProjector() {
   ProjectorConfig &projector = *config.projector;
   std::string root = kProjectorRoot;
-  int64_t input =
-      config.vision->hidden * projector.factor * projector.factor;
+  int64_t input = config.vision->hidden * projector.factor * projector.factor;
   bool present = has(root + "layer_norm.weight");
   if (present != projector.layerNorm) {
     std::string why =
@@ -265,15 +266,14 @@ rt::Status Binder::takeProjector() {
   auto linear = stored.find(root + "linear_1.weight");
   if (linear != stored.end() && linear->second->shape.size() == 2 &&
       linear->second->shape[0] != projector.width && !strict) {
-    config.warnings.push_back(
-        rt::format("projector_hidden_size is %lld but linear_1 has %lld rows; "
-                   "the tensor decides",
-                   (long long)projector.width,
-                   (long long)linear->second->shape[0]));
+    config.warnings.push_back(rt::format(
+        "projector_hidden_size is %lld but linear_1 has %lld rows; "
+        "the tensor decides",
+        (long long)projector.width, (long long)linear->second->shape[0]));
     projector.width = linear->second->shape[0];
   }
-  RILL_TRY(takeLinear(root + "linear_1", projector.width, input,
-                      projector.bias));
+  RILL_TRY(
+      takeLinear(root + "linear_1", projector.width, input, projector.bias));
   return takeLinear(root + "linear_2", config.text.hidden, projector.width,
                     projector.bias);
 }
@@ -284,7 +284,8 @@ rt::Status Binder::checkLeftOver() const {
       continue;
     }
     // A pooling head is never run: vision_use_head is false.
-    if (config.vision && name.rfind(std::string(kVisionRoot) + "head.", 0) == 0) {
+    if (config.vision &&
+        name.rfind(std::string(kVisionRoot) + "head.", 0) == 0) {
       config.warnings.push_back(where(store, *info) +
                                 " belongs to the pooling head and is dropped");
       continue;

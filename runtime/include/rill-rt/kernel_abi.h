@@ -21,11 +21,11 @@ enum rill_rt_control_word {
   RILL_RT_CONTROL_H = 2,     /* shape symbol h: patch rows */
   RILL_RT_CONTROL_W = 3,     /* shape symbol w: patch columns */
   RILL_RT_CONTROL_SEED = 4,
-  RILL_RT_CONTROL_STEP = 5,           /* decode steps since the last reset */
-  RILL_RT_CONTROL_TEMPERATURE = 6,    /* f64 bits; 0 = greedy */
-  RILL_RT_CONTROL_TOP_K = 7,          /* 0 = off */
-  RILL_RT_CONTROL_TOP_P = 8,          /* f64 bits; 1 = off */
-  RILL_RT_CONTROL_MIN_P = 9,          /* f64 bits; 0 = off */
+  RILL_RT_CONTROL_STEP = 5,            /* decode steps since the last reset */
+  RILL_RT_CONTROL_TEMPERATURE = 6,     /* f64 bits; 0 = greedy */
+  RILL_RT_CONTROL_TOP_K = 7,           /* 0 = off */
+  RILL_RT_CONTROL_TOP_P = 8,           /* f64 bits; 1 = off */
+  RILL_RT_CONTROL_MIN_P = 9,           /* f64 bits; 0 = off */
   RILL_RT_CONTROL_REPEAT_PENALTY = 10, /* f64 bits; 1 = off */
   RILL_RT_CONTROL_HEAD_WORDS = 16      /* words 11..15 are zero */
 };

@@ -13,8 +13,8 @@
 
 #include <cmath>
 #include <filesystem>
-#include <map>
 #include <gtest/gtest.h>
+#include <map>
 
 namespace rill {
 

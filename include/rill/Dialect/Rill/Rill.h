@@ -24,9 +24,8 @@ struct ControlResource : mlir::SideEffects::Resource::Base<ControlResource> {
 };
 } // namespace rill
 
-#include "dialects/Rill/RillEnums.h.inc"
-
 #include "dialects/Rill/RillDialect.h.inc"
+#include "dialects/Rill/RillEnums.h.inc"
 
 #define GET_ATTRDEF_CLASSES
 #include "dialects/Rill/RillAttrs.h.inc"
