@@ -474,6 +474,24 @@ void decodePrefetch(Decode &d) {
            InsClass::Load);
 }
 
+/// createpolicy: a cache policy changes no value; its bits are opaque.
+void decodeCreatePolicy(Decode &d) {
+  d.arity(1, 4);
+  for (size_t i = 1; i < d.count(); ++i) {
+    if (d.op(i).kind == Operand::Register) {
+      d.src(d.op(i), d.registerSize(d.op(i)) == 8 ? Type::B64 : Type::B32);
+    }
+  }
+  d.ins.d = d.dst(d.op(0), Type::B64);
+  d.finish(
+      [](Warp &w, const Ins &i, Mask m) {
+        uint64_t *to = w.at<uint64_t>(i.d);
+        each(m, [=](int l) { to[l] = 0; });
+        return Step::Next;
+      },
+      InsClass::Special);
+}
+
 /// cvta and cvta.to: the windows are added and removed.
 Step cvtaHandler(Warp &w, const Ins &i, Mask m) {
   const uint64_t *a = w.at<uint64_t>(i.a);
@@ -588,6 +606,7 @@ void addLoadStore(OpTable &t) {
   t["prefetchu"] = decodePrefetch;
   t["discard"] = decodePrefetch;
   t["applypriority"] = decodePrefetch;
+  t["createpolicy"] = decodeCreatePolicy;
   t["cvta"] = decodeCvta;
   t["isspacep"] = decodeIsSpace;
 }

@@ -74,6 +74,11 @@ void readMatrix(Warp &w, uint64_t bits, uint32_t rows, uint32_t firstRow,
                 WgmmaFlight &flight) {
   Descriptor d(bits);
   Scheduler &s = *w.grid->scheduler;
+  if (d.base) {
+    s.fault(w, 0, 719, Kind::BadDescriptor,
+            "a base offset of " + std::to_string(d.base) +
+                " is not emulated: let the swizzle pattern start aligned");
+  }
   uint32_t bytes = bytesOf(e), low = ~0u, high = 0;
   std::vector<uint32_t> chunks;
   for (uint32_t r = 0; r < rows; ++r) {
