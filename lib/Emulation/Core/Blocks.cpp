@@ -263,6 +263,9 @@ static void checkExit(Scheduler &s, Cta &cta) {
              "the warp exits with a wgmma in flight");
     }
     for (const BulkGroup &b : w.bulk) {
+      if (!b.read) {
+        continue; // its shared memory may go; the write follows
+      }
       w.pc = b.pc;
       s.find(w, b.lane, Kind::PendingAtExit,
              "the block exits before this bulk copy has read its shared "

@@ -158,8 +158,8 @@ void placeVariables(Driver &d, LoadedModule &m) {
     a->label = std::string(v.name);
     a->readOnly = v.space == Space::Const;
     std::memset(a->host(a->address), 0, v.size);
-    std::memcpy(a->host(a->address), v.init.data(),
-                std::min<uint64_t>(v.init.size(), v.size));
+    std::copy_n(v.init.data(), std::min<uint64_t>(v.init.size(), v.size),
+                a->host(a->address));
     std::fill(a->written.begin(), a->written.end(), uint8_t(0xff));
     m.variables[i] = a;
   }
