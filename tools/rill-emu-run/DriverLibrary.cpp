@@ -6,6 +6,13 @@
 
 namespace rill::emurun {
 
+DriverLibrary::~DriverLibrary() {
+  if (context) {
+    ctxSetCurrent(nullptr);
+    primaryRelease(0);
+  }
+}
+
 rt::Status DriverLibrary::open(const std::string &path) {
   auto refuse = [&](const std::string &why) {
     return rt::makeError(rt::ErrorCode::NoDevice, path, why,
@@ -29,6 +36,7 @@ rt::Status DriverLibrary::open(const std::string &path) {
   get(deviceGetAttribute, "cuDeviceGetAttribute");
   get(deviceGetName, "cuDeviceGetName");
   get(primaryRetain, "cuDevicePrimaryCtxRetain");
+  get(primaryRelease, "cuDevicePrimaryCtxRelease_v2");
   get(primaryReset, "cuDevicePrimaryCtxReset_v2");
   get(ctxSetCurrent, "cuCtxSetCurrent");
   get(ctxSynchronize, "cuCtxSynchronize");
@@ -48,7 +56,6 @@ rt::Status DriverLibrary::open(const std::string &path) {
   get(tensorMapEncodeTiled, "cuTensorMapEncodeTiled");
   int device = 0, e = init(0);
   e = e ? e : deviceGet(&device, 0);
-  void *context = nullptr;
   e = e ? e : primaryRetain(&context, device);
   e = e ? e : ctxSetCurrent(context);
   e = e ? e : deviceGetAttribute(&major, 75, device);
@@ -66,7 +73,6 @@ std::string DriverLibrary::errorName(int error) const {
 }
 
 rt::Status DriverLibrary::recover() {
-  void *context = nullptr;
   int e = ctxSetCurrent(nullptr);
   e = e ? e : primaryReset(0);
   e = e ? e : primaryRetain(&context, 0);

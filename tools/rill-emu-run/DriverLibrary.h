@@ -13,6 +13,9 @@ namespace rill::emurun {
 
 /// The entry points this tool uses; a failed call is an int error.
 struct DriverLibrary {
+  DriverLibrary() = default;
+  DriverLibrary(const DriverLibrary &) = delete;
+  ~DriverLibrary(); ///< gives the context back
   /// Opens `path`, initialises the device and makes a context.
   rt::Status open(const std::string &path);
 
@@ -21,6 +24,7 @@ struct DriverLibrary {
   int (*deviceGetAttribute)(int *, int, int);
   int (*deviceGetName)(char *, int, int);
   int (*primaryRetain)(void **, int);
+  int (*primaryRelease)(int) = nullptr;
   int (*primaryReset)(int);
   int (*ctxSetCurrent)(void *);
   int (*ctxSynchronize)();
@@ -40,6 +44,7 @@ struct DriverLibrary {
                               const uint64_t *, const uint32_t *,
                               const uint32_t *, int, int, int, int);
 
+  void *context = nullptr;
   int major = 0, minor = 0;
   std::string name;
 

@@ -55,6 +55,9 @@ static Context *newContext(Driver &d, unsigned flags, bool primary) {
 
 void Driver::destroyContext(Context *c) {
   finishAll(*c);
+  if (leakCheck) {
+    reportLeaks(*this, *c);
+  }
   while (!c->modules.empty()) {
     unloadModule(*this, *c->modules.begin());
   }

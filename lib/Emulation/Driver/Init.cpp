@@ -106,6 +106,10 @@ CUresult Driver::initialize() {
   options.count = !countersFile.empty();
   report.file = environment("RILL_EMU_REPORT");
   findingsFail = environment("RILL_EMU_FINDINGS") != "warn";
+  leakCheck = environment("RILL_EMU_LEAKS") == "1";
+  if (leakCheck) {
+    reportLeaksAtExit();
+  }
   hostGuard = environment("RILL_EMU_HOSTGUARD") != "0";
   if (hostGuard) {
     installHostGuard();

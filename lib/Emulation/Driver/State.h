@@ -167,6 +167,7 @@ struct Driver {
   RunOptions options;
   bool findingsFail = true;
   bool hostGuard = true;
+  bool leakCheck = false;
   std::string countersFile;
   std::vector<FaultRule> faults;
   std::map<std::string, uint64_t, std::less<>> calls;
@@ -260,6 +261,12 @@ GraphNode *addNode(Graph &graph, unsigned type,
 int runGraph(Driver &d, Graph &graph);
 /// Adds to the stream's capture instead of the queue; null: not capturing.
 GraphNode *captureNode(Stream &stream, unsigned type);
+// Leaks.cpp
+/// Reports what the context still holds; it is about to be destroyed, or the
+/// process ends.
+void reportLeaks(Driver &d, const Context &c);
+/// Reports at the end of the process whatever is alive then.
+void reportLeaksAtExit();
 // Guard.cpp
 void installHostGuard();
 void *allocatePinned(size_t bytes, void *&view);
