@@ -14,7 +14,7 @@ declare void @llvm.nvvm.wgmma.fence.sync.aligned()
 declare void @llvm.nvvm.wgmma.commit_group.sync.aligned()
 declare void @llvm.nvvm.wgmma.wait_group.sync.aligned(i64)
 
-define ptx_kernel void @product(ptr byval([128 x i8]) align 64 %ma, ptr byval([128 x i8]) align 64 %mb, ptr addrspace(1) %out) {
+define ptx_kernel void @product(ptr byval([128 x i8]) align 64 "nvvm.grid_constant" %ma, ptr byval([128 x i8]) align 64 "nvvm.grid_constant" %mb, ptr addrspace(1) %out) {
 entry:
   %t = call i32 @llvm.nvvm.read.ptx.sreg.tid.x()
   %first = icmp eq i32 %t, 0
