@@ -168,6 +168,8 @@ struct Driver {
   bool findingsFail = true;
   bool hostGuard = true;
   bool leakCheck = false;
+  /// Registers by kernel name, from RILL_EMU_PTXAS_LOG.
+  std::map<std::string, int, std::less<>> knownRegisters;
   std::string countersFile;
   std::vector<FaultRule> faults;
   std::map<std::string, uint64_t, std::less<>> calls;
@@ -251,6 +253,9 @@ CUresult loadImage(Driver &d, Context &context, const void *image, size_t limit,
                    std::string &log);
 void unloadModule(Driver &d, LoadedModule *module);
 CUresult programOf(Driver &d, FunctionHandle &f);
+/// Registers of a thread: what the ptxas log says, else .maxnreg, else our
+/// estimate within the kernel's launch bounds. `known`: not the estimate.
+uint32_t registersOf(const Driver &d, const FunctionHandle &f, bool *known);
 // Launch.cpp
 CUresult makeLaunch(Driver &d, Context &c, FunctionHandle *f, Dim3 grid,
                     Dim3 block, unsigned shared, void **params, void **extra,
