@@ -116,6 +116,21 @@ TEST_F(Modules, ReportsAndCountersAsJson) {
   std::filesystem::remove(base);
 }
 
+/// Past the end of memory that takes the place of something freed: out of
+/// bounds, not use after free.
+TEST_F(Modules, OverrunIntoReusedMemory) {
+  CUdeviceptr old = 0;
+  ASSERT_EQ(cuMemAlloc_v2(&old, 256), CUDA_SUCCESS);
+  ASSERT_EQ(cuMemFree_v2(old), CUDA_SUCCESS);
+  CUdeviceptr p = upload(std::vector<int>{1, 2, 3, 4});
+  ASSERT_EQ(p, old);
+  void *params[] = {&p};
+  EXPECT_EQ(launch(function(tiny(), "tiny"), 8, params),
+            CUDA_ERROR_ILLEGAL_ADDRESS);
+  ASSERT_EQ(driver().report.count(), 1u);
+  EXPECT_EQ(driver().report.all()[0].kind, Kind::OutOfBounds);
+}
+
 /// An IF node runs its body exactly when the handle is not zero.
 TEST_F(Modules, ConditionalIfNode) {
   CUfunction f = function(tiny(), "tiny");
