@@ -8,7 +8,6 @@
 
 #include "rill/Dialect/Rill/Rill.h"
 #include "rill/Dialect/RillPlan/RillPlan.h"
-#include "rill/Kernel/Templates.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/IR/Builders.h"
@@ -42,9 +41,13 @@ public:
   /// Product of the first `count` dimensions.
   Value rows(const Memory &memory, int64_t count);
   Value program(llvm::StringRef program);
+  /// The value of an index operand of the op: a shape symbol.
+  Value symbol(Value index);
   /// start[b], token[b], position[b] of the control block.
   Value start(Value sequence);
   Value scratch() { return function.getArgument(4); }
+  /// An integer of the kernel's tile configuration.
+  int64_t config(llvm::StringRef name);
 
   // Scalars.
   Value integer(int64_t value);
@@ -83,11 +86,24 @@ public:
   void store(Value value, const Memory &memory, Value index);
   /// `lanes` consecutive elements, widened to f32. Alignment of one element.
   Value loadVector(const Memory &memory, Value index, int64_t lanes);
+  /// `count` consecutive elements: a vector, or a scalar when count is 1.
+  Value loadSome(const Memory &memory, Value index, int64_t count);
+  void storeSome(Value value, const Memory &memory, Value index);
+  /// `scalar` as it stands for `count` elements: itself when count is 1.
+  Value spread(Value scalar, int64_t count);
+  /// `body` on all of 0 .. width-1: whole vectors of `lanes`, then what is
+  /// left as one narrower vector.
+  void eachVector(int64_t width, int64_t lanes,
+                  const std::function<void(Value, int64_t)> &body);
   /// 2 * `lanes` consecutive bf16 elements as f32: those at even places, those
   /// at odd places. Two integer ops instead of two widenings.
   std::pair<Value, Value> loadPairs(const Memory &memory, Value index,
                                     int64_t lanes);
   void storeVector(Value value, const Memory &memory, Value index);
+  /// An f32 scalar or vector rounded to `element` and widened again.
+  Value rounded(Value value, mlir::Type element);
+  /// Asks for the cache line of an element that will be read; any address.
+  void prefetch(const Memory &memory, Value index);
   Value splat(Value scalar, int64_t lanes);
   /// Sum of a vector's lanes, in a fixed order (halves, then quarters, ...).
   Value sumLanes(Value vector);
@@ -99,6 +115,8 @@ public:
   Value slice(Value vector, int64_t first, int64_t count);
   Value extract(Value vector, int64_t lane);
   Value insert(Value scalar, Value vector, int64_t lane);
+  /// The vector followed by zeros up to `lanes`; a scalar is lane 0.
+  Value pad(Value value, int64_t lanes);
   /// Room for `count` f32 values on the stack, 64-byte aligned.
   Memory local(int64_t count);
 
@@ -140,17 +158,49 @@ Value stateRow(KernelCode &code, StateOp state, Value b, Value outer,
 /// Product of a state's dimensions between batch and row_dim, and behind it.
 std::pair<int64_t, int64_t> stateExtents(StateOp state);
 
-/// Emits one tile of the op of a kernel. False: no code for this op.
-using EmitTile = bool (*)(KernelCode &code, mlir::Operation *op, Value tile);
+/// Tap `tap` of `count` channels from `c` of a filter [H,L].
+Value tapOfChannels(KernelCode &code, const KernelCode::Memory &filter, Value c,
+                    int64_t tap, int64_t count);
 
-/// Template "linear": vectorised dot products, any number of rows.
-bool emitLinearTile(KernelCode &code, mlir::Operation *op, Value tile);
-/// Template "attention": online softmax on vectors.
-bool emitAttentionTile(KernelCode &code, mlir::Operation *op, Value tile);
+/// 1 / sqrt(mean(x^2) + eps) of `width` elements from `at`.
+Value rmsScale(KernelCode &code, const KernelCode::Memory &x, Value at,
+               int64_t width, double eps);
 
-/// The generic path: any op, one row (or block of columns) per tile.
-bool emitGenericTile(KernelCode &code, mlir::Operation *op, Value tile);
-bool emitGenericMixer(KernelCode &code, mlir::Operation *op, Value tile);
+/// A run of elements: a head, a row.
+struct Run {
+  KernelCode::Memory memory;
+  Value at;
+};
+/// RoPE of one head of `width` elements; `angles` is the element of the table
+/// where its position's cosines begin.
+void rotateHead(KernelCode &code, RopeLayout layout, const Run &from,
+                const Run &to, const KernelCode::Memory &table, Value angles,
+                int64_t width);
+
+/// All weights hold bf16.
+bool allBf16(KernelCode &code, mlir::ValueRange weights);
+
+/// Emits one tile of a kernel's op.
+using EmitTile = std::function<void(Value tile)>;
+/// Begins a kernel: emits what precedes its first tile in every call. Null:
+/// the template has no code for `op`.
+using BeginKernel = EmitTile (*)(KernelCode &code, mlir::Operation *op);
+
+/// Template "linear": products of few rows.
+EmitTile beginLinear(KernelCode &code, mlir::Operation *op);
+/// Template "short_conv_mix": the fused short convolution of few rows.
+EmitTile beginShortConvMix(KernelCode &code, mlir::Operation *op);
+/// Template "attention_update": the fused attention of few rows.
+EmitTile beginAttentionUpdate(KernelCode &code, mlir::Operation *op);
+/// Template "attention": any segments; a tile is a query head.
+EmitTile beginAttention(KernelCode &code, mlir::Operation *op);
+/// Template "rows": norms, elementwise work, gathers and copies; a tile is one
+/// row of the result.
+EmitTile beginRows(KernelCode &code, mlir::Operation *op);
+/// Template "positions": RoPE and the resized position table, row by row.
+EmitTile beginPositions(KernelCode &code, mlir::Operation *op);
+/// Template "short_conv": the convolution alone, one row per tile.
+EmitTile beginShortConv(KernelCode &code, mlir::Operation *op);
 
 } // namespace rill::kernel
 
