@@ -7,3 +7,5 @@ for pair in none:plain speed:lz4 size:zstd; do
   "$nvcc" -gencode arch=compute_80,code=compute_80 -fatbin \
     --compress-mode="${pair%:*}" tiny.cu -o "tiny-${pair#*:}.fatbin"
 done
+"$nvcc" -arch=compute_80 -ptx resources.cu -o resources.ptx
+"$nvcc" -arch=compute_80 -ptx printf.cu -o printf.ptx
