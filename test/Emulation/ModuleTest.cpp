@@ -131,6 +131,34 @@ TEST_F(Modules, OverrunIntoReusedMemory) {
   EXPECT_EQ(driver().report.all()[0].kind, Kind::OutOfBounds);
 }
 
+/// What cuTensorMapEncodeTiled refuses, each beside a right call.
+TEST_F(Modules, TensorMapsAreChecked) {
+  CUdeviceptr p = upload(std::vector<float>(4096));
+  CUtensorMap map;
+  auto encode = [&](int type, uint64_t stride, uint32_t inner, uint32_t step,
+                    int swizzle, int fill, CUdeviceptr at) {
+    uint64_t dims[] = {64, 32}, strides[] = {stride};
+    uint32_t box[] = {inner, 8}, steps[] = {1, step};
+    return cuTensorMapEncodeTiled(&map, type, 2, reinterpret_cast<void *>(at),
+                                  dims, strides, box, steps, 0, swizzle, 0,
+                                  fill);
+  };
+  constexpr int kF32 = 7, kU32 = 2;
+  EXPECT_EQ(encode(kF32, 256, 32, 1, 3, 1, p), CUDA_SUCCESS);
+  EXPECT_EQ(encode(kF32, 256, 64, 1, 3, 0, p), CUDA_ERROR_INVALID_VALUE)
+      << "256 bytes in a span of 128";
+  EXPECT_EQ(encode(kF32, 250, 32, 1, 3, 0, p), CUDA_ERROR_INVALID_VALUE)
+      << "stride";
+  EXPECT_EQ(encode(kF32, 256, 3, 1, 0, 0, p), CUDA_ERROR_INVALID_VALUE)
+      << "12 bytes in a row";
+  EXPECT_EQ(encode(kF32, 256, 32, 9, 3, 0, p), CUDA_ERROR_INVALID_VALUE)
+      << "element stride";
+  EXPECT_EQ(encode(kU32, 256, 32, 1, 3, 1, p), CUDA_ERROR_INVALID_VALUE)
+      << "NaN fill of integers";
+  EXPECT_EQ(encode(kF32, 256, 32, 1, 3, 0, p + 8), CUDA_ERROR_INVALID_VALUE)
+      << "address";
+}
+
 /// An IF node runs its body exactly when the handle is not zero.
 TEST_F(Modules, ConditionalIfNode) {
   CUfunction f = function(tiny(), "tiny");

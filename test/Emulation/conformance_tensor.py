@@ -696,7 +696,26 @@ E:''', lambda i, first=first: int(i == first), inputs=lane, target='sm_90')
              decl='  .reg .b64 %ga, %gb;\n', inputs=lane)
 
 
+def set_registers():
+    """A warpgroup gives registers back and takes them again; PDL without a
+    predecessor; values are not touched."""
+    body = """  ld.param.u64 %a, [out];
+  mad.wide.u32 %ga, %t, 4, %a;
+  mul.lo.u32 %x, %t, 7;
+  setmaxnreg.dec.sync.aligned.u32 40;
+  griddepcontrol.launch_dependents;
+  add.u32 %x, %x, 1;
+  setmaxnreg.inc.sync.aligned.u32 128;
+  griddepcontrol.wait;
+  st.global.b32 [%ga], %x;
+"""
+    emit('setmaxnreg', body, [param('out')],
+         [f'//! out out b32 128 exact {hexes([7 * t + 1 for t in range(128)])}'],
+         target='sm_90a', attrs='.maxntid 128, 1, 1\n.maxnreg 128', block=128)
+
+
 def generate():
+    set_registers()
     tma()
     bulk()
     matrices()
