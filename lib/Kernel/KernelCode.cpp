@@ -127,6 +127,9 @@ Value KernelCode::rows(const Memory &memory, int64_t count) {
 Value KernelCode::integer(int64_t value) {
   return arith::ConstantOp::create(b, loc, b.getI64IntegerAttr(value));
 }
+Value KernelCode::flag(bool value) {
+  return arith::ConstantOp::create(b, loc, b.getBoolAttr(value));
+}
 Value KernelCode::real(double value) {
   return arith::ConstantOp::create(
       b, loc, b.getF32FloatAttr(static_cast<float>(value)));
@@ -193,6 +196,14 @@ Value KernelCode::rsqrt(Value x) {
 Value KernelCode::fless(Value x, Value y) {
   return arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OLT, x, y);
 }
+Value KernelCode::lanesBelow(Value count, int64_t lanes) {
+  auto type = VectorType::get({lanes}, b.getI64Type());
+  auto indices = llvm::to_vector(llvm::seq<int64_t>(0, lanes));
+  Value index = arith::ConstantOp::create(
+      b, loc, DenseElementsAttr::get(type, ArrayRef<int64_t>(indices)));
+  return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, index,
+                               splat(count, lanes));
+}
 Value KernelCode::toInteger(Value x) {
   return arith::FPToSIOp::create(b, loc, b.getI64Type(), x);
 }
@@ -222,6 +233,54 @@ static Value widen(OpBuilder &b, Location loc, Value value) {
   return arith::ExtFOp::create(b, loc, wide, value);
 }
 
+/// `type` with `element` for its element type.
+static Type withElement(Type type, Type element) {
+  if (auto vector = dyn_cast<VectorType>(type)) {
+    return VectorType::get(vector.getShape(), element);
+  }
+  return element;
+}
+
+/// f32 to bf16 in integers, to nearest even; NaN stays NaN. Selected while the
+/// lanes are still 32 bits wide: masks of 16-bit lanes are taken apart.
+static Value toBf16(OpBuilder &b, Location loc, Value value) {
+  Type type = value.getType();
+  Type word = withElement(type, b.getI32Type());
+  auto constant = [&](int32_t bits) -> Value {
+    Attribute scalar = b.getI32IntegerAttr(bits);
+    auto shaped = dyn_cast<ShapedType>(word);
+    auto attribute =
+        shaped ? cast<TypedAttr>(DenseElementsAttr::get(shaped, scalar))
+               : cast<TypedAttr>(scalar);
+    return arith::ConstantOp::create(b, loc, attribute);
+  };
+  Value bits = arith::BitcastOp::create(b, loc, word, value);
+  Value high = arith::ShRUIOp::create(b, loc, bits, constant(16));
+  Value odd = arith::AndIOp::create(b, loc, high, constant(1));
+  Value up = arith::AddIOp::create(b, loc, bits, constant(0x7fff));
+  up = arith::AddIOp::create(b, loc, up, odd);
+  Value nan =
+      arith::CmpFOp::create(b, loc, arith::CmpFPredicate::UNO, value, value);
+  Value rounded =
+      arith::SelectOp::create(b, loc, nan, constant(0x7fc00000), up);
+  rounded = arith::ShRUIOp::create(b, loc, rounded, constant(16));
+  Value narrow = arith::TruncIOp::create(
+      b, loc, withElement(type, b.getI16Type()), rounded);
+  return arith::BitcastOp::create(b, loc, withElement(type, b.getBF16Type()),
+                                  narrow);
+}
+
+/// An f32 scalar or vector rounded to `element`.
+static Value narrow(OpBuilder &b, Location loc, Value value, Type element) {
+  if (element.isF32()) {
+    return value;
+  }
+  return element.isBF16()
+             ? toBf16(b, loc, value)
+             : arith::TruncFOp::create(
+                   b, loc, withElement(value.getType(), element), value);
+}
+
 Value KernelCode::load(const Memory &memory, Value index) {
   Type element = memory.type.getElementType();
   Value value = LLVM::LoadOp::create(b, loc, element,
@@ -238,9 +297,7 @@ Value KernelCode::loadInteger(const Memory &memory, Value index) {
 
 void KernelCode::store(Value value, const Memory &memory, Value index) {
   Type element = memory.type.getElementType();
-  if (value.getType() != element) {
-    value = arith::TruncFOp::create(b, loc, element, value);
-  }
+  value = narrow(b, loc, value, element);
   LLVM::StoreOp::create(b, loc, value, address(memory.pointer, index, element),
                         bytesOf(element));
 }
@@ -304,24 +361,13 @@ std::pair<Value, Value> KernelCode::loadPairs(const Memory &memory, Value index,
 
 void KernelCode::storeVector(Value value, const Memory &memory, Value index) {
   Type element = memory.type.getElementType();
-  auto type = cast<VectorType>(value.getType());
-  if (type.getElementType() != element) {
-    value = arith::TruncFOp::create(
-        b, loc, VectorType::get(type.getShape(), element), value);
-  }
-  LLVM::StoreOp::create(b, loc, value, address(memory.pointer, index, element),
+  LLVM::StoreOp::create(b, loc, narrow(b, loc, value, element),
+                        address(memory.pointer, index, element),
                         bytesOf(element));
 }
 
 Value KernelCode::rounded(Value value, Type element) {
-  if (element.isF32()) {
-    return value;
-  }
-  Type narrow = element;
-  if (auto vector = dyn_cast<VectorType>(value.getType())) {
-    narrow = VectorType::get(vector.getShape(), element);
-  }
-  return widen(b, loc, arith::TruncFOp::create(b, loc, narrow, value));
+  return widen(b, loc, narrow(b, loc, value, element));
 }
 
 void KernelCode::prefetch(const Memory &memory, Value index) {
@@ -363,9 +409,11 @@ Value KernelCode::maxLanes(Value vector) {
                      [&](Value x, Value y) { return fmax(x, y); });
 }
 
+using Fold = std::function<Value(Value, Value)>;
+
 /// Groups of `size` lanes of p, then of q, each folded to half its size.
 static Value foldGroups(KernelCode &code, Value p, Value q, int64_t size,
-                        int64_t lanes) {
+                        int64_t lanes, const Fold &fold) {
   SmallVector<int64_t> low, high;
   for (int64_t from : {int64_t(0), lanes}) {
     for (int64_t group = 0; group < lanes; group += size) {
@@ -375,22 +423,33 @@ static Value foldGroups(KernelCode &code, Value p, Value q, int64_t size,
       }
     }
   }
-  return code.fadd(vector::ShuffleOp::create(code.b, code.loc, p, q, low),
-                   vector::ShuffleOp::create(code.b, code.loc, p, q, high));
+  return fold(vector::ShuffleOp::create(code.b, code.loc, p, q, low),
+              vector::ShuffleOp::create(code.b, code.loc, p, q, high));
 }
 
-Value KernelCode::sumMany(ArrayRef<Value> vectors) {
+/// Lane i of the result: the lanes of vectors[i], folded.
+static Value foldMany(KernelCode &code, ArrayRef<Value> vectors,
+                      const Fold &fold) {
   int64_t lanes = cast<VectorType>(vectors[0].getType()).getDimSize(0);
   SmallVector<Value> level(vectors);
-  level.resize(lanes, splat(real(0.0), lanes));
+  level.resize(lanes, code.splat(code.real(0.0), lanes));
   for (int64_t size = lanes; size > 1; size /= 2) {
     SmallVector<Value> next;
     for (size_t i = 0; i < level.size(); i += 2) {
-      next.push_back(foldGroups(*this, level[i], level[i + 1], size, lanes));
+      next.push_back(
+          foldGroups(code, level[i], level[i + 1], size, lanes, fold));
     }
     level = std::move(next);
   }
   return level[0];
+}
+
+Value KernelCode::sumMany(ArrayRef<Value> vectors) {
+  return foldMany(*this, vectors, [&](Value x, Value y) { return fadd(x, y); });
+}
+
+Value KernelCode::maxMany(ArrayRef<Value> vectors) {
+  return foldMany(*this, vectors, [&](Value x, Value y) { return fmax(x, y); });
 }
 
 Value KernelCode::pad(Value value, int64_t lanes) {

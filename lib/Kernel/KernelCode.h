@@ -51,6 +51,7 @@ public:
 
   // Scalars.
   Value integer(int64_t value);
+  Value flag(bool value);
   Value real(double value);
   Value add(Value a, Value b);
   Value sub(Value a, Value b);
@@ -75,6 +76,8 @@ public:
   /// 1 / sqrt(x), both correctly rounded.
   Value rsqrt(Value x);
   Value fless(Value a, Value b);
+  /// Lane i is i < count.
+  Value lanesBelow(Value count, int64_t lanes);
   Value toFloat(Value integer);
   /// Truncates towards zero.
   Value toInteger(Value real);
@@ -111,6 +114,8 @@ public:
   /// Lane i of the result is sumLanes(vectors[i]), to the bit; at most as many
   /// vectors as lanes. The lanes behind the last vector are zero.
   Value sumMany(mlir::ArrayRef<Value> vectors);
+  /// As sumMany, for the largest lane.
+  Value maxMany(mlir::ArrayRef<Value> vectors);
   /// Lanes first .. first + count - 1; a scalar when count is 1.
   Value slice(Value vector, int64_t first, int64_t count);
   Value extract(Value vector, int64_t lane);
@@ -188,6 +193,10 @@ using BeginKernel = EmitTile (*)(KernelCode &code, mlir::Operation *op);
 
 /// Template "linear": products of few rows.
 EmitTile beginLinear(KernelCode &code, mlir::Operation *op);
+/// Template "gemm": products of many rows.
+EmitTile beginGemm(KernelCode &code, mlir::Operation *op);
+/// Template "flash_attention": attention of many rows.
+EmitTile beginFlashAttention(KernelCode &code, mlir::Operation *op);
 /// Template "short_conv_mix": the fused short convolution of few rows.
 EmitTile beginShortConvMix(KernelCode &code, mlir::Operation *op);
 /// Template "attention_update": the fused attention of few rows.
