@@ -77,7 +77,7 @@ CUresult ptxOfFatbin(const Chip &chip, const unsigned char *p, size_t limit,
   }
   uint64_t total = read64(p + 8);
   size_t at = read16(p + 6);
-  if (total > limit - 16 || at < 16) {
+  if (at < 16 || at > limit || total > limit - at) {
     return CUDA_ERROR_INVALID_IMAGE;
   }
   size_t end = at + total;
