@@ -363,6 +363,14 @@ void decodeRedAsync(Decode &d) {
   d.finish(asyncStore, InsClass::Async);
 }
 
-void addMbarrier(OpTable &t) { t["mbarrier"] = decodeMbarrier; }
+void addMbarrier(OpTable &t) {
+  t["mbarrier"] = [](Decode &d) {
+    decodeMbarrier(d);
+    // A parameter's name has no address register.
+    if (d.ins.run && d.ins.a == kNoReg) {
+      d.fail("expected an address in shared memory");
+    }
+  };
+}
 
 } // namespace rill::emu
