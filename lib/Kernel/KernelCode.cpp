@@ -201,6 +201,26 @@ static unsigned bytesOf(Type element) {
   return element.getIntOrFloatBitWidth() / 8;
 }
 
+/// What memory is read and written as: bf16 as i16. A bf16 that LLVM keeps
+/// across blocks is held as f32 on a target without bf16 registers, and
+/// rounded by a library call when it is stored.
+static Type storage(Type element) {
+  return element.isBF16() ? IntegerType::get(element.getContext(), 16)
+                          : element;
+}
+
+/// `value` with its elements taken as bits of `element`.
+static Value asBits(OpBuilder &b, Location loc, Type element, Value value) {
+  if (getElementTypeOrSelf(value) == element) {
+    return value;
+  }
+  Type type = element;
+  if (auto vector = dyn_cast<VectorType>(value.getType())) {
+    type = VectorType::get(vector.getShape(), element);
+  }
+  return arith::BitcastOp::create(b, loc, type, value);
+}
+
 /// Widens bf16 and f16 to f32, scalar or vector.
 static Value widen(OpBuilder &b, Location loc, Value value) {
   Type element = getElementTypeOrSelf(value);
@@ -216,10 +236,10 @@ static Value widen(OpBuilder &b, Location loc, Value value) {
 
 Value KernelCode::load(const Memory &memory, Value index) {
   Type element = memory.type.getElementType();
-  Value value = LLVM::LoadOp::create(b, loc, element,
+  Value value = LLVM::LoadOp::create(b, loc, storage(element),
                                      address(memory.pointer, index, element),
                                      bytesOf(element));
-  return widen(b, loc, value);
+  return widen(b, loc, asBits(b, loc, element, value));
 }
 
 Value KernelCode::loadInteger(const Memory &memory, Value index) {
@@ -233,16 +253,17 @@ void KernelCode::store(Value value, const Memory &memory, Value index) {
   if (value.getType() != element) {
     value = arith::TruncFOp::create(b, loc, element, value);
   }
+  value = asBits(b, loc, storage(element), value);
   LLVM::StoreOp::create(b, loc, value, address(memory.pointer, index, element),
                         bytesOf(element));
 }
 
 Value KernelCode::loadVector(const Memory &memory, Value index, int64_t lanes) {
   Type element = memory.type.getElementType();
-  Value value = LLVM::LoadOp::create(b, loc, VectorType::get({lanes}, element),
-                                     address(memory.pointer, index, element),
-                                     bytesOf(element));
-  return widen(b, loc, value);
+  Value value = LLVM::LoadOp::create(
+      b, loc, VectorType::get({lanes}, storage(element)),
+      address(memory.pointer, index, element), bytesOf(element));
+  return widen(b, loc, asBits(b, loc, element, value));
 }
 
 std::pair<Value, Value> KernelCode::loadPairs(const Memory &memory, Value index,
@@ -270,6 +291,7 @@ void KernelCode::storeVector(Value value, const Memory &memory, Value index) {
     value = arith::TruncFOp::create(
         b, loc, VectorType::get(type.getShape(), element), value);
   }
+  value = asBits(b, loc, storage(element), value);
   LLVM::StoreOp::create(b, loc, value, address(memory.pointer, index, element),
                         bytesOf(element));
 }
