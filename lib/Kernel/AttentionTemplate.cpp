@@ -1,13 +1,9 @@
 //===- AttentionTemplate.cpp - Template "attention" for CPUs --------------===//
 //
-// A tile is one query head. Online softmax over blocks of kKeys keys: scores,
-// block maximum, one rescale, weights, values. The head's sums stay in vector
-// registers over a whole segment.
+// Any segments and visibilities; a tile is one query head.
 //
 //===----------------------------------------------------------------------===//
-#include "KernelCode.h"
-
-#include <cmath>
+#include "OnlineSoftmax.h"
 
 using namespace mlir;
 using namespace rill;
@@ -16,184 +12,115 @@ using namespace rill::kernel;
 using Memory = KernelCode::Memory;
 
 namespace {
-/// Where the keys of one segment are and which a query sees: t < count.
-struct Keys {
-  Memory keys, values;
-  Value base, stride; ///< element index of key t: base + t * stride
-  Value count;
-};
-
-class AttentionTile {
-public:
-  AttentionTile(KernelCode &code, AttentionOp op, Value tile);
-  void emit();
-
-private:
-  Keys segment(size_t index, size_t &bound);
-  SmallVector<Value> keysLoop(const Keys &keys, SmallVector<Value> state);
-  SmallVector<Value> oneKey(const Keys &keys, Value t, ValueRange state);
-  Value products(const Keys &keys, Value at);
-
-  KernelCode &code;
-  AttentionOp op;
-  const Memory &q, &y;
-  int64_t heads, width, lanes, vectors;
-  Value tile, sequence, s, head, query;
-  SmallVector<Value> queryVectors;
+/// The query of one tile.
+struct Query {
+  Value sequence, s, head, line; ///< line = sequence * S + s
+  int64_t heads;
 };
 } // namespace
 
-AttentionTile::AttentionTile(KernelCode &code, AttentionOp op, Value tile)
-    : code(code), op(op), q(code.memory(op.getQ())), y(code.memory(op.getY())),
-      heads(q.type.getDimSize(2)), width(q.type.getDimSize(3)),
-      lanes(cast<IntegerAttr>(code.kernel.getConfig().get("lanes")).getInt()),
-      vectors(width / lanes), tile(tile) {
-  Value rows = code.dim(q, 1);
-  head = code.rem(tile, code.integer(heads));
-  Value line = code.div(tile, code.integer(heads));
-  sequence = code.div(line, rows);
-  s = code.rem(line, rows);
-  query = code.mul(tile, code.integer(width));
-  for (int64_t v = 0; v < vectors; ++v) {
-    Value part =
-        code.loadVector(q, code.add(query, code.integer(v * lanes)), lanes);
-    Value scale = code.splat(code.real(op.getScale().convertToDouble()), lanes);
-    queryVectors.push_back(code.fmul(part, scale));
-  }
-}
-
-Keys AttentionTile::segment(size_t index, size_t &bound) {
+/// Keys and values of a segment, all of them visible.
+static Keys wholeSegment(KernelCode &code, AttentionOp op, size_t index,
+                         const Query &query) {
+  int64_t width = code.memory(op.getQ()).type.getDimSize(3);
   auto attribute = cast<SegmentAttr>(op.getSegments()[index]);
-  Keys result;
+  Keys keys;
+  keys.first = code.integer(0);
   if (attribute.getSource() == SegmentSource::State) {
     auto state = [&](Value value) {
       return code.state(value.getDefiningOp<StateReadOp>().getState());
     };
-    result.keys = state(op.getKeys()[index]);
-    result.values = state(op.getValues()[index]);
-    int64_t groups = result.keys.type.getDimSize(1);
-    Value group = code.div(head, code.integer(heads / groups));
-    Value line = code.add(code.mul(sequence, code.integer(groups)), group);
-    result.base =
-        code.mul(line, code.integer(result.keys.type.getDimSize(2) * width));
-    result.stride = code.integer(width);
-    result.count = code.start(sequence);
+    keys.keys = state(op.getKeys()[index]);
+    keys.values = state(op.getValues()[index]);
+    int64_t groups = keys.keys.type.getDimSize(1);
+    Value group = code.div(query.head, code.integer(query.heads / groups));
+    Value line =
+        code.add(code.mul(query.sequence, code.integer(groups)), group);
+    keys.base =
+        code.mul(line, code.integer(keys.keys.type.getDimSize(2) * width));
+    keys.stride = code.integer(width);
+    keys.end = code.start(query.sequence);
+    return keys;
+  }
+  keys.keys = code.memory(op.getKeys()[index]);
+  keys.values = code.memory(op.getValues()[index]);
+  int64_t groups = keys.keys.type.getDimSize(2);
+  Value group = code.div(query.head, code.integer(query.heads / groups));
+  keys.end = code.dim(keys.keys, 1);
+  Value line = code.add(
+      code.mul(code.mul(query.sequence, keys.end), code.integer(groups)),
+      group);
+  keys.base = code.mul(line, code.integer(width));
+  keys.stride = code.integer(groups * width);
+  return keys;
+}
+
+/// Narrows `keys` to what the query sees. `bound` counts bounds operands.
+static void restrict(KernelCode &code, AttentionOp op, SegmentAttr segment,
+                     const Query &query, Keys &keys, size_t &bound) {
+  bool fromState = segment.getSource() == SegmentSource::State;
+  Value one = code.integer(1), zero = code.integer(0);
+  Value width = code.integer(std::max<int64_t>(segment.getWidth(), 1));
+  Value behind = code.add(query.s, one);
+  auto extra = [&] {
+    return code.loadInteger(code.memory(op.getBounds()[bound++]), query.line);
+  };
+  switch (segment.getVisibility()) {
+  case Visibility::All:
+    break;
+  case Visibility::Causal:
+    keys.end = code.min(keys.end, behind);
+    break;
+  case Visibility::Prefix:
+    keys.end = code.min(keys.end, code.max(extra(), zero));
+    break;
+  case Visibility::SameBlock:
+    keys.first = code.mul(code.div(query.s, width), width);
+    keys.end = code.min(keys.end, code.add(keys.first, width));
+    break;
+  case Visibility::Window: {
+    Value last = fromState ? code.add(keys.end, query.s) : query.s;
+    keys.end = fromState ? keys.end : code.min(keys.end, behind);
+    keys.first = code.max(code.add(code.sub(last, width), one), zero);
+    break;
+  }
+  case Visibility::Ancestors:
+    keys.mask = extra();
+    keys.self = query.s;
+    break;
+  }
+  if (fromState) {
     ++bound;
-    return result;
   }
-  result.keys = code.memory(op.getKeys()[index]);
-  result.values = code.memory(op.getValues()[index]);
-  int64_t groups = result.keys.type.getDimSize(2);
-  Value group = code.div(head, code.integer(heads / groups));
-  Value rows = code.dim(result.keys, 1);
-  result.base =
-      code.add(code.mul(code.mul(sequence, rows), code.integer(groups * width)),
-               code.mul(group, code.integer(width)));
-  result.stride = code.integer(groups * width);
-  result.count = attribute.getVisibility() == Visibility::Causal
-                     ? code.add(s, code.integer(1))
-                     : rows;
-  return result;
 }
 
-/// The products of one key, lane by lane, unsummed.
-Value AttentionTile::products(const Keys &keys, Value at) {
-  Value sum;
-  for (int64_t v = 0; v < vectors; ++v) {
-    Value part = code.loadVector(keys.keys,
-                                 code.add(at, code.integer(v * lanes)), lanes);
-    sum = sum ? code.fma(queryVectors[v], part, sum)
-              : code.fmul(queryVectors[v], part);
-  }
-  return sum;
-}
+bool rill::kernel::emitAttentionTile(KernelCode &code, Operation *operation,
+                                     Value tile) {
+  auto op = cast<AttentionOp>(operation);
+  const Memory &q = code.memory(op.getQ());
+  int64_t width = q.type.getDimSize(3), lanes = code.config("lanes");
+  Query query;
+  query.heads = q.type.getDimSize(2);
+  query.head = code.rem(tile, code.integer(query.heads));
+  query.line = code.div(tile, code.integer(query.heads));
+  query.sequence = code.div(query.line, code.dim(q, 1));
+  query.s = code.rem(query.line, code.dim(q, 1));
+  Value at = code.mul(tile, code.integer(width));
 
-/// state = maximum, sum, then the head's vectors.
-SmallVector<Value> AttentionTile::oneKey(const Keys &keys, Value t,
-                                         ValueRange state) {
-  Value at = code.add(keys.base, code.mul(t, keys.stride));
-  Value score = code.sumLanes(products(keys, at));
-  Value top = code.fmax(state[0], score);
-  Value keep = code.exp(code.fsub(state[0], top));
-  Value weight = code.exp(code.fsub(score, top));
-  SmallVector<Value> next = {top, code.fma(state[1], keep, weight)};
-  Value keeps = code.splat(keep, lanes), weights = code.splat(weight, lanes);
-  for (int64_t v = 0; v < vectors; ++v) {
-    Value part = code.loadVector(keys.values,
-                                 code.add(at, code.integer(v * lanes)), lanes);
-    next.push_back(code.fma(weights, part, code.fmul(state[2 + v], keeps)));
+  OnlineSoftmax softmax(code, width, lanes);
+  Value scale = code.splat(code.real(op.getScale().convertToDouble()), lanes);
+  SmallVector<Value> scaled;
+  for (Value part : softmax.load(q, at)) {
+    scaled.push_back(code.fmul(part, scale));
   }
-  return next;
-}
-
-SmallVector<Value> AttentionTile::keysLoop(const Keys &keys,
-                                           SmallVector<Value> state) {
-  // Blocks of `lanes` keys: one exponential per vector of scores.
-  Value block = code.integer(lanes);
-  Value whole = code.mul(code.div(keys.count, block), block);
-  state = code.loop(
-      code.integer(0), whole, lanes, state,
-      [&](Value t, ValueRange old) -> SmallVector<Value> {
-        SmallVector<Value> at, rows;
-        for (int64_t i = 0; i < lanes; ++i) {
-          at.push_back(code.add(
-              keys.base, code.mul(code.add(t, code.integer(i)), keys.stride)));
-          rows.push_back(products(keys, at.back()));
-        }
-        Value scores = code.sumMany(rows);
-        Value top = code.fmax(old[0], code.maxLanes(scores));
-        Value keep = code.exp(code.fsub(old[0], top));
-        Value weights = code.exp(code.fsub(scores, code.splat(top, lanes)));
-        SmallVector<Value> next = {
-            top, code.fma(old[1], keep, code.sumLanes(weights))};
-        Value keeps = code.splat(keep, lanes);
-        for (int64_t v = 0; v < vectors; ++v) {
-          Value sum = code.fmul(old[2 + v], keeps);
-          for (int64_t i = 0; i < lanes; ++i) {
-            Value part = code.loadVector(
-                keys.values, code.add(at[i], code.integer(v * lanes)), lanes);
-            sum = code.fma(code.splat(code.extract(weights, i), lanes), part,
-                           sum);
-          }
-          next.push_back(sum);
-        }
-        return next;
-      });
-  return code.loop(whole, keys.count, 1, state, [&](Value t, ValueRange old) {
-    return oneKey(keys, t, old);
-  });
-}
-
-void AttentionTile::emit() {
-  SmallVector<Value> state = {code.real(-1e30), code.real(0.0)};
-  for (int64_t v = 0; v < vectors; ++v) {
-    state.push_back(code.splat(code.real(0.0), lanes));
-  }
+  softmax.begin(scaled);
   size_t bound = 0;
   for (size_t n = 0; n < op.getSegments().size(); ++n) {
-    state = keysLoop(segment(n, bound), state);
+    Keys keys = wholeSegment(code, op, n, query);
+    restrict(code, op, cast<SegmentAttr>(op.getSegments()[n]), query, keys,
+             bound);
+    softmax.add(keys);
   }
-  // A query that saw no key has sum 0 and gives zeros.
-  Value some = code.fless(code.real(0.0), state[1]);
-  Value scale =
-      code.fdiv(code.real(1.0), code.select(some, state[1], code.real(1.0)));
-  for (int64_t v = 0; v < vectors; ++v) {
-    code.storeVector(code.fmul(state[2 + v], code.splat(scale, lanes)), y,
-                     code.add(query, code.integer(v * lanes)));
-  }
-}
-
-bool rill::kernel::coversAttention(AttentionOp op, int64_t lanes) {
-  int64_t width = cast<RankedTensorType>(op.getQ().getType()).getDimSize(3);
-  bool visible = llvm::all_of(op.getSegments(), [](Attribute attribute) {
-    Visibility seen = cast<SegmentAttr>(attribute).getVisibility();
-    return seen == Visibility::All || seen == Visibility::Causal;
-  });
-  return visible && width % lanes == 0 && width / lanes <= 16;
-}
-
-bool rill::kernel::emitAttentionTile(KernelCode &code, Operation *op,
-                                     Value tile) {
-  AttentionTile(code, cast<AttentionOp>(op), tile).emit();
+  softmax.store(softmax.finish(), code.memory(op.getY()), at);
   return true;
 }

@@ -64,6 +64,10 @@ KernelCode::Memory KernelCode::state(StringRef symbol) {
   return states.lookup(symbol);
 }
 
+int64_t KernelCode::config(StringRef name) {
+  return cast<IntegerAttr>(kernel.getConfig().get(name)).getInt();
+}
+
 Value KernelCode::controlWord(int64_t index) {
   Value slot = address(function.getArgument(1), integer(index), b.getI64Type());
   return LLVM::LoadOp::create(b, loc, b.getI64Type(), slot, 8);
@@ -99,6 +103,10 @@ Value KernelCode::program(StringRef text) {
     }
   }
   return stack.back();
+}
+
+Value KernelCode::symbol(Value index) {
+  return program(index.getDefiningOp<plan::SymbolOp>().getSymbol());
 }
 
 Value KernelCode::dim(const Memory &memory, int64_t index) {
@@ -266,6 +274,37 @@ Value KernelCode::loadVector(const Memory &memory, Value index, int64_t lanes) {
   return widen(b, loc, asBits(b, loc, element, value));
 }
 
+Value KernelCode::loadSome(const Memory &memory, Value index, int64_t count) {
+  return count == 1 ? load(memory, index) : loadVector(memory, index, count);
+}
+
+void KernelCode::storeSome(Value value, const Memory &memory, Value index) {
+  if (isa<VectorType>(value.getType())) {
+    storeVector(value, memory, index);
+  } else {
+    store(value, memory, index);
+  }
+}
+
+Value KernelCode::spread(Value scalar, int64_t count) {
+  return count == 1 ? scalar : splat(scalar, count);
+}
+
+void KernelCode::eachVector(int64_t width, int64_t lanes,
+                            const std::function<void(Value, int64_t)> &body) {
+  int64_t whole = width / lanes * lanes;
+  if (whole) {
+    loop(integer(0), integer(whole), lanes, ValueRange(),
+         [&](Value index, ValueRange) {
+           body(index, lanes);
+           return SmallVector<Value>();
+         });
+  }
+  if (whole < width) {
+    body(integer(whole), width - whole);
+  }
+}
+
 std::pair<Value, Value> KernelCode::loadPairs(const Memory &memory, Value index,
                                               int64_t lanes) {
   Type element = memory.type.getElementType();
@@ -357,6 +396,22 @@ Value KernelCode::sumMany(ArrayRef<Value> vectors) {
     level = std::move(next);
   }
   return level[0];
+}
+
+Value KernelCode::pad(Value value, int64_t lanes) {
+  if (!isa<VectorType>(value.getType())) {
+    return insert(value, splat(real(0.0), lanes), 0);
+  }
+  int64_t count = cast<VectorType>(value.getType()).getDimSize(0);
+  if (count == lanes) {
+    return value;
+  }
+  SmallVector<int64_t> order;
+  for (int64_t i = 0; i < lanes; ++i) {
+    order.push_back(std::min(i, count)); // lane `count` is a zero
+  }
+  return vector::ShuffleOp::create(b, loc, value, splat(real(0.0), count),
+                                   order);
 }
 
 Value KernelCode::slice(Value vector, int64_t first, int64_t count) {

@@ -8,7 +8,6 @@
 
 #include "rill/Dialect/Rill/Rill.h"
 #include "rill/Dialect/RillPlan/RillPlan.h"
-#include "rill/Kernel/Templates.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/IR/Builders.h"
@@ -42,9 +41,13 @@ public:
   /// Product of the first `count` dimensions.
   Value rows(const Memory &memory, int64_t count);
   Value program(llvm::StringRef program);
+  /// The value of an index operand of the op: a shape symbol.
+  Value symbol(Value index);
   /// start[b], token[b], position[b] of the control block.
   Value start(Value sequence);
   Value scratch() { return function.getArgument(4); }
+  /// An integer of the kernel's tile configuration.
+  int64_t config(llvm::StringRef name);
 
   // Scalars.
   Value integer(int64_t value);
@@ -83,6 +86,15 @@ public:
   void store(Value value, const Memory &memory, Value index);
   /// `lanes` consecutive elements, widened to f32. Alignment of one element.
   Value loadVector(const Memory &memory, Value index, int64_t lanes);
+  /// `count` consecutive elements: a vector, or a scalar when count is 1.
+  Value loadSome(const Memory &memory, Value index, int64_t count);
+  void storeSome(Value value, const Memory &memory, Value index);
+  /// `scalar` as it stands for `count` elements: itself when count is 1.
+  Value spread(Value scalar, int64_t count);
+  /// `body` on all of 0 .. width-1: whole vectors of `lanes`, then what is
+  /// left as one narrower vector.
+  void eachVector(int64_t width, int64_t lanes,
+                  const std::function<void(Value, int64_t)> &body);
   /// 2 * `lanes` consecutive bf16 elements as f32: those at even places, those
   /// at odd places. Two integer ops instead of two widenings.
   std::pair<Value, Value> loadPairs(const Memory &memory, Value index,
@@ -99,6 +111,8 @@ public:
   Value slice(Value vector, int64_t first, int64_t count);
   Value extract(Value vector, int64_t lane);
   Value insert(Value scalar, Value vector, int64_t lane);
+  /// The vector followed by zeros up to `lanes`; a scalar is lane 0.
+  Value pad(Value value, int64_t lanes);
   /// Room for `count` f32 values on the stack, 64-byte aligned.
   Memory local(int64_t count);
 
@@ -140,6 +154,10 @@ Value stateRow(KernelCode &code, StateOp state, Value b, Value outer,
 /// Product of a state's dimensions between batch and row_dim, and behind it.
 std::pair<int64_t, int64_t> stateExtents(StateOp state);
 
+/// Tap `tap` of `count` channels from `c` of a filter [H,L].
+Value tapOfChannels(KernelCode &code, const KernelCode::Memory &filter, Value c,
+                    int64_t tap, int64_t count);
+
 /// Emits one tile of the op of a kernel. False: no code for this op.
 using EmitTile = bool (*)(KernelCode &code, mlir::Operation *op, Value tile);
 
@@ -147,10 +165,13 @@ using EmitTile = bool (*)(KernelCode &code, mlir::Operation *op, Value tile);
 bool emitLinearTile(KernelCode &code, mlir::Operation *op, Value tile);
 /// Template "attention": online softmax on vectors.
 bool emitAttentionTile(KernelCode &code, mlir::Operation *op, Value tile);
-
-/// The generic path: any op, one row (or block of columns) per tile.
-bool emitGenericTile(KernelCode &code, mlir::Operation *op, Value tile);
-bool emitGenericMixer(KernelCode &code, mlir::Operation *op, Value tile);
+/// Template "rows": norms, elementwise work, gathers and copies; a tile is one
+/// row of the result.
+bool emitRowsTile(KernelCode &code, mlir::Operation *op, Value tile);
+/// Template "positions": RoPE and the resized position table, row by row.
+bool emitPositionsTile(KernelCode &code, mlir::Operation *op, Value tile);
+/// Template "short_conv": the convolution alone, one row per tile.
+bool emitShortConvTile(KernelCode &code, mlir::Operation *op, Value tile);
 
 } // namespace rill::kernel
 

@@ -43,17 +43,11 @@ private:
 };
 } // namespace
 
-static int64_t configValue(plan::KernelOp kernel, StringRef name) {
-  return cast<IntegerAttr>(kernel.getConfig().get(name)).getInt();
-}
-
 LinearTile::LinearTile(KernelCode &code, LinearOp op)
     : code(code), op(op), x(code.memory(op.getX())), y(code.memory(op.getY())),
       inner(x.type.getShape().back()), total(y.type.getShape().back()),
-      lanes(configValue(code.kernel, "lanes")),
-      blockColumns(configValue(code.kernel, "columns")),
-      blockRows(configValue(code.kernel, "rows")),
-      zip(op.getCombine() == Combine::Zip) {}
+      lanes(code.config("lanes")), blockColumns(code.config("columns")),
+      blockRows(code.config("rows")), zip(op.getCombine() == Combine::Zip) {}
 
 void LinearTile::store(Value row, Value column, int64_t count,
                        ArrayRef<Value> sums) {

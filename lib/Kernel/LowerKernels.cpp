@@ -64,7 +64,9 @@ struct Template {
 
 static constexpr Template kTemplates[] = {{"linear", emitLinearTile},
                                           {"attention", emitAttentionTile},
-                                          {"generic", emitGenericTile}};
+                                          {"rows", emitRowsTile},
+                                          {"positions", emitPositionsTile},
+                                          {"short_conv", emitShortConvTile}};
 
 static EmitTile lookupTemplate(StringRef name) {
   for (const Template &entry : kTemplates) {

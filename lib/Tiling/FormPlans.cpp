@@ -269,7 +269,7 @@ LogicalResult VariantBuilder::dispatch(Operation *op) {
   if (failed(choice)) {
     return op->emitError() << op->getName() << " has no kernel for " << target;
   }
-  if (noGeneric && choice->kernelTemplate == "generic") {
+  if (noGeneric && choice->generic) {
     return op->emitError() << op->getName() << " has only a generic kernel for "
                            << target << " and --no-generic is given";
   }

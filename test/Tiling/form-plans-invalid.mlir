@@ -3,10 +3,10 @@
 // CHECK: unknown target z80
 
 module attributes {rill.model = {max_seq_len = 32 : i64}} {
-  func.func @negative_generic_refused(%x: tensor<1x?x24xf32> {rill.name = "x", rill.dims = ["", "S", ""]})
-      -> tensor<1x24xf32> attributes {rill.method = "text_decoder"} {
-    // expected-error @below {{rill.last_row has only a generic kernel for x86-64-v3 and --no-generic is given}}
-    %y = rill.last_row %x : (tensor<1x?x24xf32>) -> tensor<1x24xf32>
-    return %y : tensor<1x24xf32>
+  func.func @negative_no_template(%x: tensor<1x?x2x3x10xf32> {rill.name = "x", rill.dims = ["", "S", "", "", ""]})
+      -> tensor<1x?x2x8xf32> attributes {rill.method = "text_decoder"} {
+    // expected-error @below {{rill.attention_merge has no kernel for x86-64-v3}}
+    %y = rill.attention_merge %x : (tensor<1x?x2x3x10xf32>) -> tensor<1x?x2x8xf32>
+    return %y : tensor<1x?x2x8xf32>
   }
 }

@@ -51,7 +51,7 @@ static void addCompileFlags(tools::Tool &tool, CompileOptions &options,
               "largest number of rows of one call")
       ->check(CLI::Range(1, 1 << 20));
   tool.flag("--no-generic", options.pipeline.noGeneric,
-            "refuse kernels that no template covers");
+            "refuse kernels that are no template of their op (x86 has none)");
   tool.option("--weights", flags.weights, "embed, external, or synthetic:SEED");
   std::vector<std::string> names;
   for (const PhaseInfo &info : phases()) {

@@ -32,7 +32,7 @@ def FormPlansPass : Pass<"rill-form-plans", "mlir::ModuleOp"> {
     Option<"prefillChunk", "prefill-chunk", "int64_t", "512",
            "largest S of a text_decoder call">,
     Option<"noGeneric", "no-generic", "bool", "false",
-           "refuse kernels that no template covers">];
+           "refuse kernels that are no template of their op">];
   let dependentDialects = ["rill::plan::RillPlanDialect"];
 }
 

@@ -19,6 +19,9 @@ struct KernelChoice {
   std::string kernelTemplate;  ///< KernelTemplate's name
   mlir::DictionaryAttr config; ///< its tile configuration
   std::string grid;            ///< shape program: number of tiles
+  /// No template of its own: refused by --no-generic. The x86 targets have a
+  /// template for every op they run.
+  bool generic = false;
 };
 
 /// The facts of one target.
@@ -27,8 +30,8 @@ public:
   virtual ~TargetPolicy() = default;
 
   /// Chooses for one (fused) op. `resultDims` holds a shape program per
-  /// dimension of each result. Fails, without a message, when no template
-  /// and no generic kernel can run the op.
+  /// dimension of each result. Fails, without a message, when nothing of
+  /// the target can run the op.
   virtual mlir::FailureOr<KernelChoice>
   choose(mlir::Operation *op,
          mlir::ArrayRef<mlir::SmallVector<std::string>> operandDims,

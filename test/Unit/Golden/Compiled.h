@@ -57,6 +57,7 @@ struct Compiled {
     options.import.strict = true;
     options.import.maxSeqLen = 32;
     options.pipeline.targets = {target};
+    options.pipeline.noGeneric = true;
     auto status = compile(
         options, [](const std::string &line) { ADD_FAILURE() << line; });
     EXPECT_TRUE(status.ok()) << (status.ok() ? "" : status.get().render());

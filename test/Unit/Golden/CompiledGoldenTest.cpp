@@ -8,6 +8,9 @@
 
 #include "rill.h"
 #include "rill/Pipeline/Pipeline.h"
+#include "runtime/device/cpu/code.h"
+
+#include "llvm/ADT/STLExtras.h"
 
 #include <cmath>
 #include <filesystem>
@@ -16,15 +19,21 @@
 using namespace rill;
 
 namespace {
-struct CompiledGolden : testing::TestWithParam<int> {};
+/// Variant and target.
+struct CompiledGolden : testing::TestWithParam<std::tuple<int, const char *>> {
+};
 } // namespace
 
 /// f32 sums in another order than the double-precision values.
 static constexpr float kTolerance = 1e-5f;
 
 TEST_P(CompiledGolden, WholeChunksAndDecode) {
-  const golden::Variant &variant = golden::variants()[GetParam()];
-  Compiled compiled(variant.name, "x86-64-v3", 2);
+  auto [number, target] = GetParam();
+  if (!llvm::is_contained(rt::cpuTargets(), target)) {
+    GTEST_SKIP() << "this processor has no " << target;
+  }
+  const golden::Variant &variant = golden::variants()[number];
+  Compiled compiled(variant.name, target, 2);
   ASSERT_NE(compiled.session, nullptr);
   for (const std::vector<int64_t> &chunks :
        {std::vector<int64_t>{}, {1}, {2}, {3}, {1, 2, 3}}) {
@@ -35,4 +44,7 @@ TEST_P(CompiledGolden, WholeChunksAndDecode) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Variants, CompiledGolden, testing::Range(0, 8));
+INSTANTIATE_TEST_SUITE_P(Variants, CompiledGolden,
+                         testing::Combine(testing::Range(0, 8),
+                                          testing::Values("x86-64-v3",
+                                                          "x86-64-v4")));

@@ -5,7 +5,6 @@
 //===----------------------------------------------------------------------===//
 #include "rill/Dialect/Rill/Rill.h"
 #include "rill/Dialect/RillPlan/ShapeProgram.h"
-#include "rill/Kernel/Templates.h"
 #include "rill/Target/X86/X86.h"
 #include "rill/Tiling/TargetPolicy.h"
 
@@ -45,14 +44,10 @@ static std::string product(ArrayRef<std::string> dims) {
   return text;
 }
 
-/// The generic path's tiles: one row of the result each, or a block of a
-/// linear's columns.
-static std::string genericGrid(Operation *op,
-                               ArrayRef<SmallVector<std::string>> operandDims,
-                               ArrayRef<SmallVector<std::string>> resultDims) {
-  if (isa<LinearOp>(op)) {
-    return plan::ceilDivProgram(resultDims[0].back(), kernel::kGenericColumns);
-  }
+/// One tile per row of the result; per head for attention.
+static std::string rowGrid(Operation *op,
+                           ArrayRef<SmallVector<std::string>> operandDims,
+                           ArrayRef<SmallVector<std::string>> resultDims) {
   if (isa<StateAppendOp>(op)) {
     return product(ArrayRef(operandDims[0]).take_front(2));
   }
@@ -62,10 +57,28 @@ static std::string genericGrid(Operation *op,
   return product(ArrayRef(resultDims[0]).drop_back());
 }
 
+/// The template that runs an op row by row; empty when none does.
+static StringRef rowTemplate(Operation *op) {
+  if (isa<EmbeddingOp, ElementwiseOp, RmsNormOp, LayerNormOp, LastRowOp,
+          PixelUnshuffleOp, StateWindowOp, StateAppendOp>(op)) {
+    return "rows";
+  }
+  if (isa<RopeOp, PositionResizeOp>(op)) {
+    return "positions";
+  }
+  if (isa<ShortConvOp>(op)) {
+    return "short_conv";
+  }
+  return isa<AttentionOp>(op) ? "attention" : "";
+}
+
 FailureOr<KernelChoice>
 X86Policy::choose(Operation *op, ArrayRef<SmallVector<std::string>> operandDims,
                   ArrayRef<SmallVector<std::string>> resultDims) const {
   Builder b(op->getContext());
+  auto entry = [&](StringRef name, int64_t value) {
+    return b.getNamedAttr(name, b.getI64IntegerAttr(value));
+  };
   auto linear = dyn_cast<LinearOp>(op);
   if (linear && linear.getPrologue() == Prologue::None &&
       (linear.getCombine() == Combine::Zip ||
@@ -73,25 +86,19 @@ X86Policy::choose(Operation *op, ArrayRef<SmallVector<std::string>> operandDims,
     // Each zipped weight has accumulators of its own.
     int64_t columns =
         std::max<int64_t>(1, chip.columns / linear.getNumAccumulators());
-    auto config = b.getDictionaryAttr(
-        {b.getNamedAttr("columns", b.getI64IntegerAttr(columns)),
-         b.getNamedAttr("lanes", b.getI64IntegerAttr(chip.lanes)),
-         b.getNamedAttr("rows", b.getI64IntegerAttr(chip.rows))});
+    auto config = b.getDictionaryAttr({entry("columns", columns),
+                                       entry("lanes", chip.lanes),
+                                       entry("rows", chip.rows)});
     return KernelChoice{"linear", config,
                         plan::ceilDivProgram(resultDims[0].back(), columns)};
   }
-  auto attention = dyn_cast<AttentionOp>(op);
-  if (attention && kernel::coversAttention(attention, chip.lanes)) {
-    auto config = b.getDictionaryAttr(
-        b.getNamedAttr("lanes", b.getI64IntegerAttr(chip.lanes)));
-    return KernelChoice{"attention", config,
-                        genericGrid(op, operandDims, resultDims)};
-  }
-  if (!kernel::hasGenericKernel(op)) {
+  StringRef name = rowTemplate(op);
+  if (name.empty()) {
     return failure();
   }
-  return KernelChoice{"generic", DictionaryAttr::get(op->getContext()),
-                      genericGrid(op, operandDims, resultDims)};
+  return KernelChoice{name.str(),
+                      b.getDictionaryAttr(entry("lanes", chip.lanes)),
+                      rowGrid(op, operandDims, resultDims)};
 }
 
 void rill::x86::registerPolicies() {

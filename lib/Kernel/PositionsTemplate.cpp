@@ -1,0 +1,161 @@
+//===- PositionsTemplate.cpp - Template "positions" for CPUs --------------===//
+//
+// RoPE from its table, and the antialiased resize of a position table. A tile
+// is one row.
+//
+//===----------------------------------------------------------------------===//
+#include "KernelCode.h"
+
+#include "llvm/ADT/TypeSwitch.h"
+
+#include <cmath>
+
+using namespace mlir;
+using namespace rill;
+using namespace rill::kernel;
+
+using Memory = KernelCode::Memory;
+
+/// The pairs (x_i, x_{i+d/2}) of one head.
+static void rotateHalves(KernelCode &code, const Memory &x, const Memory &y,
+                         const Memory &table, Value base, Value angles,
+                         int64_t half) {
+  code.eachVector(half, code.config("lanes"), [&](Value i, int64_t count) {
+    Value first = code.add(base, i);
+    Value second = code.add(first, code.integer(half));
+    Value u = code.loadSome(x, first, count);
+    Value v = code.loadSome(x, second, count);
+    Value cosine = code.loadSome(table, code.add(angles, i), count);
+    Value sine = code.loadSome(
+        table, code.add(code.add(angles, code.integer(half)), i), count);
+    code.storeSome(code.fsub(code.fmul(u, cosine), code.fmul(v, sine)), y,
+                   first);
+    code.storeSome(code.fadd(code.fmul(v, cosine), code.fmul(u, sine)), y,
+                   second);
+  });
+}
+
+/// The pairs (x_{2i}, x_{2i+1}) of one head, one by one.
+static void rotateNeighbours(KernelCode &code, const Memory &x, const Memory &y,
+                             const Memory &table, Value base, Value angles,
+                             int64_t half) {
+  code.loop(code.integer(0), code.integer(half), [&](Value i) {
+    Value first = code.add(base, code.mul(i, code.integer(2)));
+    Value second = code.add(first, code.integer(1));
+    Value u = code.load(x, first), v = code.load(x, second);
+    Value cosine = code.load(table, code.add(angles, i));
+    Value sine =
+        code.load(table, code.add(code.add(angles, code.integer(half)), i));
+    code.store(code.fsub(code.fmul(u, cosine), code.fmul(v, sine)), y, first);
+    code.store(code.fadd(code.fmul(v, cosine), code.fmul(u, sine)), y, second);
+  });
+}
+
+/// Tile = one row [b,s] of all heads.
+static void emitRope(KernelCode &code, RopeOp op, Value tile) {
+  const Memory &x = code.memory(op.getX()), &y = code.memory(op.getY()),
+               &table = code.memory(op.getTable());
+  int64_t heads = x.type.getDimSize(2), width = x.type.getDimSize(3);
+  Value position = code.loadInteger(code.memory(op.getPositions()), tile);
+  Value last = code.integer(table.type.getDimSize(0) - 1);
+  position = code.min(code.max(position, code.integer(0)), last);
+  Value angles = code.mul(position, code.integer(width));
+  auto rotate =
+      op.getLayout() == RopeLayout::Half ? rotateHalves : rotateNeighbours;
+  code.loop(code.integer(0), code.integer(heads), [&](Value j) {
+    Value base = code.mul(code.add(code.mul(tile, code.integer(heads)), j),
+                          code.integer(width));
+    rotate(code, x, y, table, base, angles, width / 2);
+  });
+}
+
+namespace {
+/// torch's antialiased triangle filter at one output index of one axis.
+struct AxisFilter {
+  Value low, high, center, support, norm;
+};
+} // namespace
+
+/// weight(j) before normalisation.
+static Value triangle(KernelCode &code, const AxisFilter &axis, Value j) {
+  Value distance =
+      code.fadd(code.fsub(code.toFloat(j), axis.center), code.real(0.5));
+  Value absolute = code.fmax(distance, code.fsub(code.real(0.0), distance));
+  return code.fmax(
+      code.real(0.0),
+      code.fsub(code.real(1.0), code.fdiv(absolute, axis.support)));
+}
+
+static AxisFilter axisFilter(KernelCode &code, int64_t from, Value to,
+                             Value index) {
+  AxisFilter axis;
+  Value scale =
+      code.fdiv(code.real(static_cast<double>(from)), code.toFloat(to));
+  axis.support = code.fmax(scale, code.real(1.0));
+  axis.center =
+      code.fmul(scale, code.fadd(code.toFloat(index), code.real(0.5)));
+  auto truncated = [&](Value value) -> Value {
+    return code.toInteger(code.fadd(value, code.real(0.5)));
+  };
+  axis.low = code.max(truncated(code.fsub(axis.center, axis.support)),
+                      code.integer(0));
+  axis.high = code.min(truncated(code.fadd(axis.center, axis.support)),
+                       code.integer(from));
+  axis.norm = code.loop(axis.low, axis.high, 1, code.real(0.0),
+                        [&](Value j, ValueRange acc) -> SmallVector<Value> {
+                          return {code.fadd(acc[0], triangle(code, axis, j))};
+                        })[0];
+  return axis;
+}
+
+/// `count` columns from `c` of one resized row: width first, then height.
+static Value resized(KernelCode &code, const Memory &table, int64_t side,
+                     const AxisFilter &rows, const AxisFilter &columns, Value c,
+                     int64_t count) {
+  int64_t depth = table.type.getShape().back();
+  Value zero = code.spread(code.real(0.0), count);
+  auto line = [&](Value y) {
+    return code.loop(
+        columns.low, columns.high, 1, zero,
+        [&](Value x, ValueRange sum) -> SmallVector<Value> {
+          Value row = code.add(code.mul(y, code.integer(side)), x);
+          Value at = code.add(code.mul(row, code.integer(depth)), c);
+          Value weight = code.fdiv(triangle(code, columns, x), columns.norm);
+          return {code.fma(code.spread(weight, count),
+                           code.loadSome(table, at, count), sum[0])};
+        })[0];
+  };
+  return code.loop(
+      rows.low, rows.high, 1, zero,
+      [&](Value y, ValueRange sum) -> SmallVector<Value> {
+        Value weight = code.fdiv(triangle(code, rows, y), rows.norm);
+        return {code.fma(code.spread(weight, count), line(y), sum[0])};
+      })[0];
+}
+
+static void emitPositionResize(KernelCode &code, PositionResizeOp op,
+                               Value tile) {
+  const Memory &table = code.memory(op.getTable());
+  int64_t depth = table.type.getShape().back();
+  auto side =
+      static_cast<int64_t>(std::llround(std::sqrt(table.type.getDimSize(0))));
+  Value height = code.symbol(op.getHeight()),
+        width = code.symbol(op.getWidth());
+  AxisFilter rows = axisFilter(code, side, height, code.div(tile, width));
+  AxisFilter columns = axisFilter(code, side, width, code.rem(tile, width));
+  Value to = code.mul(tile, code.integer(depth));
+  code.eachVector(depth, code.config("lanes"), [&](Value c, int64_t count) {
+    code.storeSome(resized(code, table, side, rows, columns, c, count),
+                   code.memory(op.getY()), code.add(to, c));
+  });
+}
+
+bool rill::kernel::emitPositionsTile(KernelCode &code, Operation *op,
+                                     Value tile) {
+  return llvm::TypeSwitch<Operation *, bool>(op)
+      .Case([&](RopeOp o) { return emitRope(code, o, tile), true; })
+      .Case([&](PositionResizeOp o) {
+        return emitPositionResize(code, o, tile), true;
+      })
+      .Default([](Operation *) { return false; });
+}

@@ -1,0 +1,218 @@
+//===- RowsTemplate.cpp - Template "rows" for CPUs ------------------------===//
+//
+// Ops whose result rows stand alone: embedding, norms, elementwise work,
+// gathers, the rows of states. A tile is one row, walked in vectors.
+//
+//===----------------------------------------------------------------------===//
+#include "KernelCode.h"
+
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace rill;
+using namespace rill::kernel;
+
+using Memory = KernelCode::Memory;
+
+static int64_t lastDim(const Memory &memory) {
+  return memory.type.getShape().back();
+}
+
+/// `count` elements from one place to another, converted.
+static void copyRow(KernelCode &code, const Memory &from, Value fromIndex,
+                    const Memory &to, Value toIndex, int64_t count) {
+  code.eachVector(count, code.config("lanes"), [&](Value i, int64_t size) {
+    code.storeSome(code.loadSome(from, code.add(fromIndex, i), size), to,
+                   code.add(toIndex, i));
+  });
+}
+
+static void emitEmbedding(KernelCode &code, EmbeddingOp op, Value tile) {
+  const Memory &table = code.memory(op.getTable());
+  int64_t width = lastDim(table);
+  Value id = code.loadInteger(code.memory(op.getIds()), tile);
+  // The runtime refuses ids outside the table; the clamp keeps a foreign
+  // caller inside it.
+  Value last = code.integer(table.type.getDimSize(0) - 1);
+  id = code.min(code.max(id, code.integer(0)), last);
+  Value size = code.integer(width);
+  copyRow(code, table, code.mul(id, size), code.memory(op.getY()),
+          code.mul(tile, size), width);
+}
+
+static void emitElementwise(KernelCode &code, ElementwiseOp op, Value tile) {
+  const Memory &y = code.memory(op.getY());
+  int64_t width = lastDim(y), rank = y.type.getRank();
+  SmallVector<Value> rows; // where each input's row begins
+  for (Value input : op.getInputs()) {
+    const Memory &memory = code.memory(input);
+    int64_t own = memory.type.getRank();
+    Value row = own == rank ? tile
+                : own > 1   ? code.rem(tile, code.rows(memory, own - 1))
+                            : code.integer(0);
+    rows.push_back(code.mul(row, code.integer(width)));
+  }
+  Value to = code.mul(tile, code.integer(width));
+  code.eachVector(width, code.config("lanes"), [&](Value c, int64_t count) {
+    SmallVector<Value> arguments;
+    for (auto [input, row] : llvm::zip_equal(op.getInputs(), rows)) {
+      arguments.push_back(
+          code.loadSome(code.memory(input), code.add(row, c), count));
+    }
+    code.storeSome(code.inlineRegion(op.getBody(), arguments), y,
+                   code.add(to, c));
+  });
+}
+
+/// Sum over a row of f(elements): lanes apart, then the lanes in a fixed order.
+static Value sumRow(KernelCode &code, const Memory &x, Value row,
+                    const std::function<Value(Value, int64_t)> &f) {
+  int64_t width = lastDim(x), lanes = code.config("lanes");
+  int64_t whole = width / lanes * lanes;
+  Value sum = code.loop(code.integer(0), code.integer(whole), lanes,
+                        code.splat(code.real(0.0), lanes),
+                        [&](Value c, ValueRange acc) -> SmallVector<Value> {
+                          Value part =
+                              code.loadSome(x, code.add(row, c), lanes);
+                          return {code.fadd(acc[0], f(part, lanes))};
+                        })[0];
+  if (whole < width) {
+    int64_t rest = width - whole;
+    Value part = code.loadSome(x, code.add(row, code.integer(whole)), rest);
+    sum = code.fadd(sum, code.pad(f(part, rest), lanes));
+  }
+  return code.sumLanes(sum);
+}
+
+static void emitRmsNorm(KernelCode &code, RmsNormOp op, Value tile) {
+  const Memory &x = code.memory(op.getX()), &g = code.memory(op.getWeight());
+  int64_t width = lastDim(x);
+  Value row = code.mul(tile, code.integer(width));
+  Value squares =
+      sumRow(code, x, row, [&](Value v, int64_t) { return code.fmul(v, v); });
+  Value mean = code.fdiv(squares, code.real(static_cast<double>(width)));
+  Value scale =
+      code.rsqrt(code.fadd(mean, code.real(op.getEps().convertToDouble())));
+  code.eachVector(width, code.config("lanes"), [&](Value c, int64_t count) {
+    Value at = code.add(row, c);
+    Value value = code.fmul(
+        code.fmul(code.loadSome(x, at, count), code.spread(scale, count)),
+        code.loadSome(g, c, count));
+    code.storeSome(value, code.memory(op.getY()), at);
+  });
+}
+
+static void emitLayerNorm(KernelCode &code, LayerNormOp op, Value tile) {
+  const Memory &x = code.memory(op.getX()), &g = code.memory(op.getWeight()),
+               &bias = code.memory(op.getBias());
+  int64_t width = lastDim(x);
+  Value row = code.mul(tile, code.integer(width));
+  Value size = code.real(static_cast<double>(width));
+  Value mean =
+      code.fdiv(sumRow(code, x, row, [](Value v, int64_t) { return v; }), size);
+  Value squares = sumRow(code, x, row, [&](Value v, int64_t count) {
+    Value d = code.fsub(v, code.spread(mean, count));
+    return code.fmul(d, d);
+  });
+  Value scale = code.rsqrt(code.fadd(code.fdiv(squares, size),
+                                     code.real(op.getEps().convertToDouble())));
+  code.eachVector(width, code.config("lanes"), [&](Value c, int64_t count) {
+    Value at = code.add(row, c);
+    Value centered = code.fmul(
+        code.fsub(code.loadSome(x, at, count), code.spread(mean, count)),
+        code.spread(scale, count));
+    code.storeSome(code.fma(centered, code.loadSome(g, c, count),
+                            code.loadSome(bias, c, count)),
+                   code.memory(op.getY()), at);
+  });
+}
+
+static void emitLastRow(KernelCode &code, LastRowOp op, Value tile) {
+  const Memory &x = code.memory(op.getX());
+  int64_t width = lastDim(x);
+  Value from =
+      code.sub(code.mul(code.add(tile, code.integer(1)), code.dim(x, 1)),
+               code.integer(1));
+  copyRow(code, x, code.mul(from, code.integer(width)), code.memory(op.getY()),
+          code.mul(tile, code.integer(width)), width);
+}
+
+static void emitPixelUnshuffle(KernelCode &code, PixelUnshuffleOp op,
+                               Value tile) {
+  const Memory &x = code.memory(op.getX());
+  int64_t depth = lastDim(x);
+  Value f = code.integer(op.getFactor());
+  Value height = code.symbol(op.getHeight()),
+        width = code.symbol(op.getWidth());
+  Value columns = code.div(width, f), rows = code.div(height, f);
+  Value perImage = code.mul(rows, columns);
+  Value image = code.div(tile, perImage), inside = code.rem(tile, perImage);
+  Value a = code.div(inside, columns), c = code.rem(inside, columns);
+  int64_t parts = op.getFactor() * op.getFactor();
+  code.loop(code.integer(0), code.integer(parts), [&](Value part) {
+    Value y = code.add(code.mul(f, a), code.div(part, f));
+    Value column = code.add(code.mul(f, c), code.rem(part, f));
+    Value patch = code.add(code.mul(y, width), column);
+    Value from = code.add(code.mul(image, code.mul(height, width)), patch);
+    Value to = code.add(code.mul(tile, code.integer(parts)), part);
+    copyRow(code, x, code.mul(from, code.integer(depth)),
+            code.memory(op.getY()), code.mul(to, code.integer(depth)), depth);
+  });
+}
+
+/// Tile = one row of the window.
+static void emitStateWindow(KernelCode &code, StateWindowOp op, Value tile) {
+  const Memory &y = code.memory(op.getValue());
+  auto state =
+      SymbolTable::lookupNearestSymbolFrom<StateOp>(op, op.getStateAttr());
+  int64_t rows = y.type.getDimSize(1), width = stateExtents(state).second;
+  Value sequence = code.div(tile, code.integer(rows));
+  Value r = code.rem(tile, code.integer(rows));
+  Value index = code.add(code.sub(code.start(sequence), code.integer(rows)), r);
+  Value before = code.less(index, code.integer(0));
+  Value at = stateRow(code, state, sequence, code.integer(0),
+                      code.max(index, code.integer(0)));
+  Value to = code.mul(tile, code.integer(width));
+  Memory ring = code.state(state.getSymName());
+  code.eachVector(width, code.config("lanes"), [&](Value c, int64_t count) {
+    Value value = code.loadSome(ring, code.add(at, c), count);
+    Value zero = code.spread(code.real(0.0), count);
+    code.storeSome(code.select(before, zero, value), y, code.add(to, c));
+  });
+}
+
+/// Tile = one row [b,s].
+static void emitStateAppend(KernelCode &code, StateAppendOp op, Value tile) {
+  const Memory &rows = code.memory(op.getRows());
+  auto state =
+      SymbolTable::lookupNearestSymbolFrom<StateOp>(op, op.getStateAttr());
+  auto [outer, inner] = stateExtents(state);
+  Value count = code.dim(rows, 1);
+  Value sequence = code.div(tile, count), s = code.rem(tile, count);
+  Value index = code.add(code.start(sequence), s);
+  Memory memory = code.state(state.getSymName());
+  int64_t outerSize = outer, innerSize = inner;
+  code.loop(code.integer(0), code.integer(outerSize), [&](Value o) {
+    Value line = code.add(code.mul(tile, code.integer(outerSize)), o);
+    copyRow(code, rows, code.mul(line, code.integer(innerSize)), memory,
+            stateRow(code, state, sequence, o, index), innerSize);
+  });
+}
+
+bool rill::kernel::emitRowsTile(KernelCode &code, Operation *op, Value tile) {
+  return llvm::TypeSwitch<Operation *, bool>(op)
+      .Case([&](EmbeddingOp o) { return emitEmbedding(code, o, tile), true; })
+      .Case(
+          [&](ElementwiseOp o) { return emitElementwise(code, o, tile), true; })
+      .Case([&](RmsNormOp o) { return emitRmsNorm(code, o, tile), true; })
+      .Case([&](LayerNormOp o) { return emitLayerNorm(code, o, tile), true; })
+      .Case([&](LastRowOp o) { return emitLastRow(code, o, tile), true; })
+      .Case([&](PixelUnshuffleOp o) {
+        return emitPixelUnshuffle(code, o, tile), true;
+      })
+      .Case(
+          [&](StateWindowOp o) { return emitStateWindow(code, o, tile), true; })
+      .Case(
+          [&](StateAppendOp o) { return emitStateAppend(code, o, tile), true; })
+      .Default([](Operation *) { return false; });
+}
