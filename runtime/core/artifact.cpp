@@ -79,6 +79,7 @@ static const char *checkLayout(std::span<const uint8_t> all,
                                uint64_t end) {
   for (const rill_rt_section &section : table) {
     if (section.align_log2 > 30 ||
+        (uint64_t(1) << section.align_log2) < RILL_RT_SECTION_ALIGN ||
         section.offset % (uint64_t(1) << section.align_log2) != 0) {
       return "a section is not aligned";
     }
