@@ -17,6 +17,8 @@
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/raw_ostream.h"
 
+#include <cstdio>
+
 using namespace mlir;
 using namespace rill;
 
@@ -105,7 +107,11 @@ rt::Status Compiler::writeText(const std::string &path) const {
   (*module)->print(os, flags);
   os << "\n";
   if (path == "-") {
-    llvm::outs() << text;
+    if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() ||
+        std::fflush(stdout) != 0) {
+      return rt::makeError(rt::ErrorCode::WriteFailed, "standard output",
+                           "it is closed or full");
+    }
     return {};
   }
   return rt::writeFile(path, text);
