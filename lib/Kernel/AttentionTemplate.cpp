@@ -94,9 +94,7 @@ static void restrict(KernelCode &code, AttentionOp op, SegmentAttr segment,
   }
 }
 
-bool rill::kernel::emitAttentionTile(KernelCode &code, Operation *operation,
-                                     Value tile) {
-  auto op = cast<AttentionOp>(operation);
+static void emitAttention(KernelCode &code, AttentionOp op, Value tile) {
   const Memory &q = code.memory(op.getQ());
   int64_t width = q.type.getDimSize(3), lanes = code.config("lanes");
   Query query;
@@ -122,5 +120,9 @@ bool rill::kernel::emitAttentionTile(KernelCode &code, Operation *operation,
     softmax.add(keys);
   }
   softmax.store(softmax.finish(), code.memory(op.getY()), at);
-  return true;
+}
+
+EmitTile rill::kernel::beginAttention(KernelCode &code, Operation *operation) {
+  auto op = cast<AttentionOp>(operation);
+  return [&code, op](Value tile) { emitAttention(code, op, tile); };
 }

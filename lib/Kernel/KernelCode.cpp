@@ -335,6 +335,23 @@ void KernelCode::storeVector(Value value, const Memory &memory, Value index) {
                         bytesOf(element));
 }
 
+Value KernelCode::rounded(Value value, Type element) {
+  if (element.isF32()) {
+    return value;
+  }
+  Type narrow = element;
+  if (auto vector = dyn_cast<VectorType>(value.getType())) {
+    narrow = VectorType::get(vector.getShape(), element);
+  }
+  return widen(b, loc, arith::TruncFOp::create(b, loc, narrow, value));
+}
+
+void KernelCode::prefetch(const Memory &memory, Value index) {
+  Value at = address(memory.pointer, index, memory.type.getElementType());
+  constexpr uint32_t kRead = 0, kAllLevels = 3, kData = 1;
+  LLVM::Prefetch::create(b, loc, at, kRead, kAllLevels, kData);
+}
+
 Value KernelCode::splat(Value scalar, int64_t lanes) {
   return vector::BroadcastOp::create(
       b, loc, VectorType::get({lanes}, scalar.getType()), scalar);

@@ -100,6 +100,10 @@ public:
   std::pair<Value, Value> loadPairs(const Memory &memory, Value index,
                                     int64_t lanes);
   void storeVector(Value value, const Memory &memory, Value index);
+  /// An f32 scalar or vector rounded to `element` and widened again.
+  Value rounded(Value value, mlir::Type element);
+  /// Asks for the cache line of an element that will be read; any address.
+  void prefetch(const Memory &memory, Value index);
   Value splat(Value scalar, int64_t lanes);
   /// Sum of a vector's lanes, in a fixed order (halves, then quarters, ...).
   Value sumLanes(Value vector);
@@ -158,20 +162,45 @@ std::pair<int64_t, int64_t> stateExtents(StateOp state);
 Value tapOfChannels(KernelCode &code, const KernelCode::Memory &filter, Value c,
                     int64_t tap, int64_t count);
 
-/// Emits one tile of the op of a kernel. False: no code for this op.
-using EmitTile = bool (*)(KernelCode &code, mlir::Operation *op, Value tile);
+/// 1 / sqrt(mean(x^2) + eps) of `width` elements from `at`.
+Value rmsScale(KernelCode &code, const KernelCode::Memory &x, Value at,
+               int64_t width, double eps);
 
-/// Template "linear": vectorised dot products, any number of rows.
-bool emitLinearTile(KernelCode &code, mlir::Operation *op, Value tile);
-/// Template "attention": online softmax on vectors.
-bool emitAttentionTile(KernelCode &code, mlir::Operation *op, Value tile);
+/// A run of elements: a head, a row.
+struct Run {
+  KernelCode::Memory memory;
+  Value at;
+};
+/// RoPE of one head of `width` elements; `angles` is the element of the table
+/// where its position's cosines begin.
+void rotateHead(KernelCode &code, RopeLayout layout, const Run &from,
+                const Run &to, const KernelCode::Memory &table, Value angles,
+                int64_t width);
+
+/// All weights hold bf16.
+bool allBf16(KernelCode &code, mlir::ValueRange weights);
+
+/// Emits one tile of a kernel's op.
+using EmitTile = std::function<void(Value tile)>;
+/// Begins a kernel: emits what precedes its first tile in every call. Null:
+/// the template has no code for `op`.
+using BeginKernel = EmitTile (*)(KernelCode &code, mlir::Operation *op);
+
+/// Template "linear": products of few rows.
+EmitTile beginLinear(KernelCode &code, mlir::Operation *op);
+/// Template "short_conv_mix": the fused short convolution of few rows.
+EmitTile beginShortConvMix(KernelCode &code, mlir::Operation *op);
+/// Template "attention_update": the fused attention of few rows.
+EmitTile beginAttentionUpdate(KernelCode &code, mlir::Operation *op);
+/// Template "attention": any segments; a tile is a query head.
+EmitTile beginAttention(KernelCode &code, mlir::Operation *op);
 /// Template "rows": norms, elementwise work, gathers and copies; a tile is one
 /// row of the result.
-bool emitRowsTile(KernelCode &code, mlir::Operation *op, Value tile);
+EmitTile beginRows(KernelCode &code, mlir::Operation *op);
 /// Template "positions": RoPE and the resized position table, row by row.
-bool emitPositionsTile(KernelCode &code, mlir::Operation *op, Value tile);
+EmitTile beginPositions(KernelCode &code, mlir::Operation *op);
 /// Template "short_conv": the convolution alone, one row per tile.
-bool emitShortConvTile(KernelCode &code, mlir::Operation *op, Value tile);
+EmitTile beginShortConv(KernelCode &code, mlir::Operation *op);
 
 } // namespace rill::kernel
 

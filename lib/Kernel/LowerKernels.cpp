@@ -58,20 +58,23 @@ namespace {
 /// A KernelTemplate of the CPU: its name in rill_plan.kernel, its code.
 struct Template {
   const char *name;
-  EmitTile emit;
+  BeginKernel begin;
 };
 } // namespace
 
-static constexpr Template kTemplates[] = {{"linear", emitLinearTile},
-                                          {"attention", emitAttentionTile},
-                                          {"rows", emitRowsTile},
-                                          {"positions", emitPositionsTile},
-                                          {"short_conv", emitShortConvTile}};
+static constexpr Template kTemplates[] = {
+    {"linear", beginLinear},
+    {"short_conv_mix", beginShortConvMix},
+    {"attention_update", beginAttentionUpdate},
+    {"attention", beginAttention},
+    {"rows", beginRows},
+    {"positions", beginPositions},
+    {"short_conv", beginShortConv}};
 
-static EmitTile lookupTemplate(StringRef name) {
+static BeginKernel lookupTemplate(StringRef name) {
   for (const Template &entry : kTemplates) {
     if (name == entry.name) {
-      return entry.emit;
+      return entry.begin;
     }
   }
   return nullptr;
@@ -83,14 +86,13 @@ static LogicalResult emitKernel(OpBuilder &b, plan::KernelOp kernel) {
   b.setInsertionPointToStart(function.addEntryBlock(b));
   KernelCode code(b, kernel, function);
   Operation *op = computedOp(kernel);
-  EmitTile emit = lookupTemplate(kernel.getKernelTemplate());
-  bool emitted = emit != nullptr;
-  code.loop(function.getArgument(2), function.getArgument(3),
-            [&](Value tile) { emitted = emitted && emit(code, op, tile); });
-  if (!emitted) {
+  BeginKernel begin = lookupTemplate(kernel.getKernelTemplate());
+  EmitTile emit = begin ? begin(code, op) : nullptr;
+  if (!emit) {
     return kernel.emitError() << "template " << kernel.getKernelTemplate()
                               << " emits no code for " << op->getName();
   }
+  code.loop(function.getArgument(2), function.getArgument(3), emit);
   LLVM::ReturnOp::create(b, kernel.getLoc(), ValueRange());
   return success();
 }

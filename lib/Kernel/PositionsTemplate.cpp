@@ -16,39 +16,46 @@ using namespace rill::kernel;
 
 using Memory = KernelCode::Memory;
 
-/// The pairs (x_i, x_{i+d/2}) of one head.
-static void rotateHalves(KernelCode &code, const Memory &x, const Memory &y,
-                         const Memory &table, Value base, Value angles,
-                         int64_t half) {
+/// The pairs (x_i, x_{i+d/2}).
+static void rotateHalves(KernelCode &code, const Run &from, const Run &to,
+                         const Memory &table, Value angles, int64_t half) {
   code.eachVector(half, code.config("lanes"), [&](Value i, int64_t count) {
-    Value first = code.add(base, i);
-    Value second = code.add(first, code.integer(half));
-    Value u = code.loadSome(x, first, count);
-    Value v = code.loadSome(x, second, count);
+    Value second = code.add(i, code.integer(half));
+    Value u = code.loadSome(from.memory, code.add(from.at, i), count);
+    Value v = code.loadSome(from.memory, code.add(from.at, second), count);
     Value cosine = code.loadSome(table, code.add(angles, i), count);
-    Value sine = code.loadSome(
-        table, code.add(code.add(angles, code.integer(half)), i), count);
-    code.storeSome(code.fsub(code.fmul(u, cosine), code.fmul(v, sine)), y,
-                   first);
-    code.storeSome(code.fadd(code.fmul(v, cosine), code.fmul(u, sine)), y,
-                   second);
+    Value sine = code.loadSome(table, code.add(angles, second), count);
+    code.storeSome(code.fsub(code.fmul(u, cosine), code.fmul(v, sine)),
+                   to.memory, code.add(to.at, i));
+    code.storeSome(code.fadd(code.fmul(v, cosine), code.fmul(u, sine)),
+                   to.memory, code.add(to.at, second));
   });
 }
 
-/// The pairs (x_{2i}, x_{2i+1}) of one head, one by one.
-static void rotateNeighbours(KernelCode &code, const Memory &x, const Memory &y,
-                             const Memory &table, Value base, Value angles,
-                             int64_t half) {
+/// The pairs (x_{2i}, x_{2i+1}), one by one.
+static void rotateNeighbours(KernelCode &code, const Run &from, const Run &to,
+                             const Memory &table, Value angles, int64_t half) {
   code.loop(code.integer(0), code.integer(half), [&](Value i) {
-    Value first = code.add(base, code.mul(i, code.integer(2)));
+    Value first = code.mul(i, code.integer(2));
     Value second = code.add(first, code.integer(1));
-    Value u = code.load(x, first), v = code.load(x, second);
+    Value u = code.load(from.memory, code.add(from.at, first));
+    Value v = code.load(from.memory, code.add(from.at, second));
     Value cosine = code.load(table, code.add(angles, i));
     Value sine =
-        code.load(table, code.add(code.add(angles, code.integer(half)), i));
-    code.store(code.fsub(code.fmul(u, cosine), code.fmul(v, sine)), y, first);
-    code.store(code.fadd(code.fmul(v, cosine), code.fmul(u, sine)), y, second);
+        code.load(table, code.add(angles, code.add(i, code.integer(half))));
+    code.store(code.fsub(code.fmul(u, cosine), code.fmul(v, sine)), to.memory,
+               code.add(to.at, first));
+    code.store(code.fadd(code.fmul(v, cosine), code.fmul(u, sine)), to.memory,
+               code.add(to.at, second));
   });
+}
+
+void rill::kernel::rotateHead(KernelCode &code, RopeLayout layout,
+                              const Run &from, const Run &to,
+                              const Memory &table, Value angles,
+                              int64_t width) {
+  auto rotate = layout == RopeLayout::Half ? rotateHalves : rotateNeighbours;
+  rotate(code, from, to, table, angles, width / 2);
 }
 
 /// Tile = one row [b,s] of all heads.
@@ -60,12 +67,11 @@ static void emitRope(KernelCode &code, RopeOp op, Value tile) {
   Value last = code.integer(table.type.getDimSize(0) - 1);
   position = code.min(code.max(position, code.integer(0)), last);
   Value angles = code.mul(position, code.integer(width));
-  auto rotate =
-      op.getLayout() == RopeLayout::Half ? rotateHalves : rotateNeighbours;
   code.loop(code.integer(0), code.integer(heads), [&](Value j) {
     Value base = code.mul(code.add(code.mul(tile, code.integer(heads)), j),
                           code.integer(width));
-    rotate(code, x, y, table, base, angles, width / 2);
+    rotateHead(code, op.getLayout(), {x, base}, {y, base}, table, angles,
+               width);
   });
 }
 
@@ -150,12 +156,13 @@ static void emitPositionResize(KernelCode &code, PositionResizeOp op,
   });
 }
 
-bool rill::kernel::emitPositionsTile(KernelCode &code, Operation *op,
-                                     Value tile) {
-  return llvm::TypeSwitch<Operation *, bool>(op)
-      .Case([&](RopeOp o) { return emitRope(code, o, tile), true; })
-      .Case([&](PositionResizeOp o) {
-        return emitPositionResize(code, o, tile), true;
+EmitTile rill::kernel::beginPositions(KernelCode &code, Operation *op) {
+  return llvm::TypeSwitch<Operation *, EmitTile>(op)
+      .Case([&](RopeOp o) {
+        return [&code, o](Value tile) { emitRope(code, o, tile); };
       })
-      .Default([](Operation *) { return false; });
+      .Case([&](PositionResizeOp o) {
+        return [&code, o](Value tile) { emitPositionResize(code, o, tile); };
+      })
+      .Default([](Operation *) { return EmitTile(); });
 }

@@ -65,9 +65,9 @@ static void emitElementwise(KernelCode &code, ElementwiseOp op, Value tile) {
 }
 
 /// Sum over a row of f(elements): lanes apart, then the lanes in a fixed order.
-static Value sumRow(KernelCode &code, const Memory &x, Value row,
+static Value sumRow(KernelCode &code, const Memory &x, Value row, int64_t width,
                     const std::function<Value(Value, int64_t)> &f) {
-  int64_t width = lastDim(x), lanes = code.config("lanes");
+  int64_t lanes = code.config("lanes");
   int64_t whole = width / lanes * lanes;
   Value sum = code.loop(code.integer(0), code.integer(whole), lanes,
                         code.splat(code.real(0.0), lanes),
@@ -84,15 +84,19 @@ static Value sumRow(KernelCode &code, const Memory &x, Value row,
   return code.sumLanes(sum);
 }
 
+Value rill::kernel::rmsScale(KernelCode &code, const Memory &x, Value at,
+                             int64_t width, double eps) {
+  Value squares = sumRow(code, x, at, width,
+                         [&](Value v, int64_t) { return code.fmul(v, v); });
+  Value mean = code.fdiv(squares, code.real(static_cast<double>(width)));
+  return code.rsqrt(code.fadd(mean, code.real(eps)));
+}
+
 static void emitRmsNorm(KernelCode &code, RmsNormOp op, Value tile) {
   const Memory &x = code.memory(op.getX()), &g = code.memory(op.getWeight());
   int64_t width = lastDim(x);
   Value row = code.mul(tile, code.integer(width));
-  Value squares =
-      sumRow(code, x, row, [&](Value v, int64_t) { return code.fmul(v, v); });
-  Value mean = code.fdiv(squares, code.real(static_cast<double>(width)));
-  Value scale =
-      code.rsqrt(code.fadd(mean, code.real(op.getEps().convertToDouble())));
+  Value scale = rmsScale(code, x, row, width, op.getEps().convertToDouble());
   code.eachVector(width, code.config("lanes"), [&](Value c, int64_t count) {
     Value at = code.add(row, c);
     Value value = code.fmul(
@@ -108,9 +112,9 @@ static void emitLayerNorm(KernelCode &code, LayerNormOp op, Value tile) {
   int64_t width = lastDim(x);
   Value row = code.mul(tile, code.integer(width));
   Value size = code.real(static_cast<double>(width));
-  Value mean =
-      code.fdiv(sumRow(code, x, row, [](Value v, int64_t) { return v; }), size);
-  Value squares = sumRow(code, x, row, [&](Value v, int64_t count) {
+  Value mean = code.fdiv(
+      sumRow(code, x, row, width, [](Value v, int64_t) { return v; }), size);
+  Value squares = sumRow(code, x, row, width, [&](Value v, int64_t count) {
     Value d = code.fsub(v, code.spread(mean, count));
     return code.fmul(d, d);
   });
@@ -199,20 +203,31 @@ static void emitStateAppend(KernelCode &code, StateAppendOp op, Value tile) {
   });
 }
 
-bool rill::kernel::emitRowsTile(KernelCode &code, Operation *op, Value tile) {
-  return llvm::TypeSwitch<Operation *, bool>(op)
-      .Case([&](EmbeddingOp o) { return emitEmbedding(code, o, tile), true; })
-      .Case(
-          [&](ElementwiseOp o) { return emitElementwise(code, o, tile), true; })
-      .Case([&](RmsNormOp o) { return emitRmsNorm(code, o, tile), true; })
-      .Case([&](LayerNormOp o) { return emitLayerNorm(code, o, tile), true; })
-      .Case([&](LastRowOp o) { return emitLastRow(code, o, tile), true; })
-      .Case([&](PixelUnshuffleOp o) {
-        return emitPixelUnshuffle(code, o, tile), true;
+EmitTile rill::kernel::beginRows(KernelCode &code, Operation *op) {
+  return llvm::TypeSwitch<Operation *, EmitTile>(op)
+      .Case([&](EmbeddingOp o) {
+        return [&code, o](Value tile) { emitEmbedding(code, o, tile); };
       })
-      .Case(
-          [&](StateWindowOp o) { return emitStateWindow(code, o, tile), true; })
-      .Case(
-          [&](StateAppendOp o) { return emitStateAppend(code, o, tile), true; })
-      .Default([](Operation *) { return false; });
+      .Case([&](ElementwiseOp o) {
+        return [&code, o](Value tile) { emitElementwise(code, o, tile); };
+      })
+      .Case([&](RmsNormOp o) {
+        return [&code, o](Value tile) { emitRmsNorm(code, o, tile); };
+      })
+      .Case([&](LayerNormOp o) {
+        return [&code, o](Value tile) { emitLayerNorm(code, o, tile); };
+      })
+      .Case([&](LastRowOp o) {
+        return [&code, o](Value tile) { emitLastRow(code, o, tile); };
+      })
+      .Case([&](PixelUnshuffleOp o) {
+        return [&code, o](Value tile) { emitPixelUnshuffle(code, o, tile); };
+      })
+      .Case([&](StateWindowOp o) {
+        return [&code, o](Value tile) { emitStateWindow(code, o, tile); };
+      })
+      .Case([&](StateAppendOp o) {
+        return [&code, o](Value tile) { emitStateAppend(code, o, tile); };
+      })
+      .Default([](Operation *) { return EmitTile(); });
 }

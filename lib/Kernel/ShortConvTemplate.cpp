@@ -30,9 +30,7 @@ Value rill::kernel::tapOfChannels(KernelCode &code, const Memory &filter,
   return vector;
 }
 
-bool rill::kernel::emitShortConvTile(KernelCode &code, Operation *operation,
-                                     Value tile) {
-  auto op = cast<ShortConvOp>(operation);
+static void emitShortConv(KernelCode &code, ShortConvOp op, Value tile) {
   const Memory &window = code.memory(op.getWindow()),
                &x = code.memory(op.getX()),
                &filter = code.memory(op.getFilter());
@@ -63,5 +61,9 @@ bool rill::kernel::emitShortConvTile(KernelCode &code, Operation *operation,
     code.storeSome(sum, code.memory(op.getY()),
                    code.add(code.mul(tile, code.integer(channels)), c));
   });
-  return true;
+}
+
+EmitTile rill::kernel::beginShortConv(KernelCode &code, Operation *operation) {
+  auto op = cast<ShortConvOp>(operation);
+  return [&code, op](Value tile) { emitShortConv(code, op, tile); };
 }

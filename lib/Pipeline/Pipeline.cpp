@@ -20,7 +20,11 @@ static void buildFusion(OpPassManager &passes, const PipelineOptions &) {
   passes.addPass(createCanonicalizerPass());
   // Equal weight reads and norms become one value, which the fusions compare.
   passes.addPass(createCSEPass());
+  // The mixers before the epilogues, which would take their gates apart.
+  passes.addNestedPass<func::FuncOp>(createFuseShortConvMixPass());
+  passes.addNestedPass<func::FuncOp>(createFuseAttentionUpdatePass());
   passes.addNestedPass<func::FuncOp>(createFuseLinearEpiloguePass());
+  passes.addNestedPass<func::FuncOp>(createFuseNormProloguePass());
   passes.addPass(createVerifyFusedPass());
 }
 

@@ -149,6 +149,19 @@ static int64_t place(MutableArrayRef<Buffer> buffers) {
   return llvm::alignTo(arena, kBufferAlign);
 }
 
+/// What the most demanding kernel asks of a worker's scratch.
+static int64_t scratchBytes(VariantOp variant) {
+  SymbolTable symbols(variant->getParentOfType<ModuleOp>());
+  int64_t bytes = 0;
+  for (auto dispatch : variant.getBody().getOps<DispatchOp>()) {
+    auto kernel = symbols.lookup<KernelOp>(dispatch.getKernel());
+    if (auto program = kernel.getConfig().getAs<StringAttr>("scratch")) {
+      bytes = std::max(bytes, upperBound(variant, program.getValue()));
+    }
+  }
+  return bytes;
+}
+
 namespace {
 struct PlanMemory : rill::impl::PlanMemoryPassBase<PlanMemory> {
   void runOnOperation() override {
@@ -159,6 +172,7 @@ struct PlanMemory : rill::impl::PlanMemoryPassBase<PlanMemory> {
       }
       OpBuilder builder(&getContext());
       variant.setArenaBytes(place(buffers));
+      variant.setScratchBytes(scratchBytes(variant));
       DenseMap<Operation *, SmallVector<int64_t>> offsets;
       for (Buffer &buffer : buffers) {
         offsets[buffer.result.getOwner()].push_back(buffer.offset);

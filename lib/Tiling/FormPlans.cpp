@@ -3,6 +3,7 @@
 // One kernel per distinct op, one dispatch per op, one variant per range.
 //
 //===----------------------------------------------------------------------===//
+#include "SplitFused.h"
 #include "SymbolicShapes.h"
 
 #include "rill/Dialect/Rill/Rill.h"
@@ -403,13 +404,20 @@ void FormPlans::runOnOperation() {
       return signalPassFailure();
     }
     for (func::FuncOp method : methods) {
+      // Variants of many rows are formed from a copy with split fused ops.
+      func::FuncOp many = method.clone();
+      module.insert(method, many);
+      splitFused(many);
       for (auto [number, ranges] : llvm::enumerate(rangesOf(method))) {
-        VariantBuilder variant(module, method, target, *policy, ranges,
-                               noGeneric, kernels);
+        bool small =
+            ranges[0].first == "S" && ranges[0].second.second <= kSmallRows;
+        VariantBuilder variant(module, small ? method : many, target, *policy,
+                               ranges, noGeneric, kernels);
         if (failed(variant.build(static_cast<int64_t>(number)))) {
           return signalPassFailure();
         }
       }
+      many.erase();
     }
   }
   for (func::FuncOp method : methods) {

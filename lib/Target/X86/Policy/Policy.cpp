@@ -16,9 +16,9 @@ namespace {
 struct Chip {
   const char *name;
   int64_t lanes; ///< f32 lanes of a vector register
-  /// Rows and columns a linear accumulates at once: rows * columns vectors,
-  /// no more than lanes, so that one transposed sum packs them all.
-  int64_t rows, columns;
+  /// Products of few rows: most rows of a block, columns of a tile, and
+  /// accumulator vectors of a block (registers less weights and spills).
+  int64_t rows, columns, sums;
 };
 
 class X86Policy : public TargetPolicy {
@@ -33,8 +33,8 @@ private:
 };
 } // namespace
 
-static constexpr Chip kChips[] = {{"x86-64-v3", 8, 2, 4},
-                                  {"x86-64-v4", 16, 4, 4}};
+static constexpr Chip kChips[] = {{"x86-64-v3", 8, 4, 4, 8},
+                                  {"x86-64-v4", 16, 8, 4, 16}};
 
 static std::string product(ArrayRef<std::string> dims) {
   std::string text = "1";
@@ -42,6 +42,10 @@ static std::string product(ArrayRef<std::string> dims) {
     text = plan::multiplyPrograms(text, dim);
   }
   return text;
+}
+
+static int64_t lastSize(Value value) {
+  return cast<RankedTensorType>(value.getType()).getShape().back();
 }
 
 /// One tile per row of the result; per head for attention.
@@ -79,18 +83,54 @@ X86Policy::choose(Operation *op, ArrayRef<SmallVector<std::string>> operandDims,
   auto entry = [&](StringRef name, int64_t value) {
     return b.getNamedAttr(name, b.getI64IntegerAttr(value));
   };
-  auto linear = dyn_cast<LinearOp>(op);
-  if (linear && linear.getPrologue() == Prologue::None &&
-      (linear.getCombine() == Combine::Zip ||
-       linear.getWeights().size() == 1)) {
+  auto rowsOf = [&](ArrayRef<std::string> dims) {
+    return product(dims.drop_back());
+  };
+  // Few rows: prepared rows in scratch (short_conv_mix: and its products).
+  auto fewRows = [&](StringRef name, int64_t columns, const std::string &grid,
+                     int64_t scratchPerRow) {
+    std::string scratch = plan::multiplyPrograms(
+        rowsOf(operandDims[0]), std::to_string(scratchPerRow * 4));
+    auto config = b.getDictionaryAttr(
+        {entry("columns", columns), entry("lanes", chip.lanes),
+         entry("rows", chip.rows),
+         b.getNamedAttr("scratch", b.getStringAttr(scratch)),
+         entry("sums", chip.sums)});
+    return KernelChoice{name.str(), config, grid};
+  };
+  if (auto linear = dyn_cast<LinearOp>(op)) {
+    if (linear.getPrologue() != Prologue::None &&
+        linear.getPrologue() != Prologue::RmsNorm) {
+      return failure();
+    }
     // Each zipped weight has accumulators of its own.
     int64_t columns =
         std::max<int64_t>(1, chip.columns / linear.getNumAccumulators());
-    auto config = b.getDictionaryAttr({entry("columns", columns),
-                                       entry("lanes", chip.lanes),
-                                       entry("rows", chip.rows)});
-    return KernelChoice{"linear", config,
-                        plan::ceilDivProgram(resultDims[0].back(), columns)};
+    int64_t inner = lastSize(linear.getX());
+    int64_t tiles = 0;
+    ValueRange weights = linear.getWeights();
+    if (linear.getCombine() == Combine::Zip) {
+      weights = weights.take_front();
+    }
+    for (Value weight : weights) {
+      int64_t rows = cast<RankedTensorType>(weight.getType()).getDimSize(0);
+      tiles += llvm::divideCeil(rows, columns);
+    }
+    return fewRows("linear", columns, std::to_string(tiles), inner);
+  }
+  if (auto mix = dyn_cast<ShortConvMixOp>(op)) {
+    int64_t channels = lastSize(mix.getX());
+    return fewRows("short_conv_mix", chip.columns,
+                   std::to_string(llvm::divideCeil(channels, chip.columns)),
+                   channels + 3 * chip.columns);
+  }
+  if (auto update = dyn_cast<AttentionUpdateOp>(op)) {
+    auto keys = SymbolTable::lookupNearestSymbolFrom<StateOp>(
+        op, update.getKStateAttr());
+    auto type = cast<RankedTensorType>(keys.getType());
+    return KernelChoice{
+        "attention_update", b.getDictionaryAttr(entry("lanes", chip.lanes)),
+        std::to_string(type.getDimSize(0) * type.getDimSize(1))};
   }
   StringRef name = rowTemplate(op);
   if (name.empty()) {

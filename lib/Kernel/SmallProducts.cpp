@@ -1,0 +1,228 @@
+//===- SmallProducts.cpp - Dot products of few rows -----------------------===//
+//
+// Preparation of the rows, then blocks of rows times weight rows.
+//
+//===----------------------------------------------------------------------===//
+#include "SmallProducts.h"
+
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+using namespace rill;
+using namespace rill::kernel;
+
+using Memory = KernelCode::Memory;
+
+SmallProducts::SmallProducts(KernelCode &code, Value value,
+                             const RowsPrologue &prologue, bool pairs)
+    : code(code), x(code.memory(value)), inner(x.type.getShape().back()),
+      lanes(code.config("lanes")), step(pairs ? 2 * lanes : lanes),
+      whole(inner / step * step), maxRows(code.config("rows")),
+      maxSums(code.config("sums")), pairs(pairs) {
+  prepared.pointer = code.scratch();
+  prepared.type = RankedTensorType::get({inner}, code.b.getF32Type());
+  count = code.rows(x, x.type.getRank() - 1);
+  code.loop(code.integer(0), count,
+            [&](Value row) { prepareRow(row, prologue); });
+}
+
+void SmallProducts::prepareRow(Value row, const RowsPrologue &prologue) {
+  Value at = code.mul(row, code.integer(inner));
+  Value scale =
+      prologue.norm ? rmsScale(code, x, at, inner, prologue.eps) : Value();
+  prepareWhole(at, at, scale, prologue);
+  prepareRest(at, at, scale, prologue);
+}
+
+Value SmallProducts::normalised(Value value, Value scale, Value k, int64_t size,
+                                const RowsPrologue &prologue) {
+  if (!scale) {
+    return value;
+  }
+  Value weight = code.loadSome(code.memory(prologue.norm), k, size);
+  value = code.fmul(code.fmul(value, code.spread(scale, size)), weight);
+  return prologue.round ? code.rounded(value, prologue.round) : value;
+}
+
+/// The values of whole steps; pairs stand as even places, then odd places.
+void SmallProducts::prepareWhole(Value from, Value to, Value scale,
+                                 const RowsPrologue &prologue) {
+  SmallVector<int64_t> even, odd;
+  for (int64_t i = 0; i < lanes; ++i) {
+    even.push_back(2 * i);
+    odd.push_back(2 * i + 1);
+  }
+  code.loop(
+      code.integer(0), code.integer(whole), step, ValueRange(),
+      [&](Value k, ValueRange) {
+        SmallVector<Value> parts;
+        for (int64_t at = 0; at < step; at += lanes) {
+          Value index = code.add(k, code.integer(at));
+          Value part = code.loadSome(x, code.add(from, index), lanes);
+          parts.push_back(normalised(part, scale, index, lanes, prologue));
+        }
+        if (pairs) {
+          Value first = parts[0], second = parts[1];
+          parts = {
+              vector::ShuffleOp::create(code.b, code.loc, first, second, even),
+              vector::ShuffleOp::create(code.b, code.loc, first, second, odd)};
+        }
+        for (auto [i, part] : llvm::enumerate(parts)) {
+          Value index = code.add(k, code.integer(i * lanes));
+          code.storeSome(part, prepared, code.add(to, index));
+        }
+        return SmallVector<Value>();
+      });
+}
+
+void SmallProducts::prepareRest(Value from, Value to, Value scale,
+                                const RowsPrologue &prologue) {
+  code.loop(code.integer(whole), code.integer(inner), [&](Value k) {
+    Value value = code.load(x, code.add(from, k));
+    code.store(normalised(value, scale, k, 1, prologue), prepared,
+               code.add(to, k));
+  });
+}
+
+SmallVector<Value, 2> SmallProducts::loadWeight(const WeightRow &row, Value k) {
+  Value at = code.add(row.at, k);
+  if (!pairs) {
+    return {code.loadVector(row.memory, at, lanes)};
+  }
+  auto [even, odd] = code.loadPairs(row.memory, at, lanes);
+  return {even, odd};
+}
+
+/// One scalar-free sum vector per (row, weight row), ordered by row.
+SmallVector<Value> SmallProducts::sumsOf(ArrayRef<WeightRow> weightRows,
+                                         ArrayRef<Value> rowAt, bool ahead,
+                                         int64_t tileColumns) {
+  // Far enough ahead for memory, near enough to stay in the first cache.
+  int64_t distance = std::min(tileColumns * inner, int64_t(8192));
+  SmallVector<Value> init(weightRows.size() * rowAt.size(),
+                          code.splat(code.real(0.0), lanes));
+  return code.loop(
+      code.integer(0), code.integer(whole), step, init,
+      [&](Value k, ValueRange old) {
+        SmallVector<Value> sums(old);
+        SmallVector<SmallVector<Value, 2>> weights;
+        for (const WeightRow &row : weightRows) {
+          weights.push_back(loadWeight(row, k));
+          if (ahead) {
+            code.prefetch(row.memory, code.add(code.add(row.at, k),
+                                               code.integer(distance)));
+          }
+        }
+        for (auto [r, at] : llvm::enumerate(rowAt)) {
+          for (int64_t half = 0; half < (pairs ? 2 : 1); ++half) {
+            Value index = code.add(code.add(at, k), code.integer(half * lanes));
+            Value value = code.loadVector(prepared, index, lanes);
+            for (size_t w = 0; w < weights.size(); ++w) {
+              Value &sum = sums[r * weights.size() + w];
+              sum = code.fma(value, weights[w][half], sum);
+            }
+          }
+        }
+        return sums;
+      });
+}
+
+/// Adds the products of k >= whole to the sums' scalars.
+void SmallProducts::addRest(MutableArrayRef<Value> sums,
+                            ArrayRef<WeightRow> weightRows,
+                            ArrayRef<Value> rowAt) {
+  SmallVector<Value> added = code.loop(
+      code.integer(whole), code.integer(inner), 1, ValueRange(sums),
+      [&](Value k, ValueRange old) {
+        SmallVector<Value> next(old);
+        for (auto [r, at] : llvm::enumerate(rowAt)) {
+          Value value = code.load(prepared, code.add(at, k));
+          for (auto [w, row] : llvm::enumerate(weightRows)) {
+            Value &sum = next[r * weightRows.size() + w];
+            sum = code.fma(value, code.load(row.memory, code.add(row.at, k)),
+                           sum);
+          }
+        }
+        return next;
+      });
+  llvm::copy(added, sums.begin());
+}
+
+void SmallProducts::block(ArrayRef<Memory> weights, Value row,
+                          int64_t blockRows, Value first, int64_t columns,
+                          bool ahead, int64_t tileColumns, const Store &store) {
+  SmallVector<WeightRow> weightRows;
+  for (const Memory &weight : weights) {
+    for (int64_t c = 0; c < columns; ++c) {
+      Value column = code.add(first, code.integer(c));
+      weightRows.push_back({weight, code.mul(column, code.integer(inner))});
+    }
+  }
+  SmallVector<Value> rowAt;
+  for (int64_t r = 0; r < blockRows; ++r) {
+    rowAt.push_back(
+        code.mul(code.add(row, code.integer(r)), code.integer(inner)));
+  }
+  SmallVector<Value> vectors = sumsOf(weightRows, rowAt, ahead, tileColumns);
+  // Packed: lane i of the j-th result is the sum of vector j * lanes + i.
+  SmallVector<Value> packed;
+  for (size_t i = 0; i < vectors.size(); i += lanes) {
+    size_t size = std::min<size_t>(lanes, vectors.size() - i);
+    packed.push_back(code.sumMany(ArrayRef(vectors).slice(i, size)));
+  }
+  if (whole < inner) {
+    SmallVector<Value> scalars;
+    for (size_t i = 0; i < vectors.size(); ++i) {
+      scalars.push_back(code.extract(packed[i / lanes], i % lanes));
+    }
+    addRest(scalars, weightRows, rowAt);
+    for (size_t i = 0; i < vectors.size(); ++i) {
+      packed[i / lanes] = code.insert(scalars[i], packed[i / lanes], i % lanes);
+    }
+  }
+  for (int64_t r = 0; r < blockRows; ++r) {
+    SmallVector<Value> sums;
+    for (size_t w = 0; w < weights.size(); ++w) {
+      int64_t i = (r * static_cast<int64_t>(weights.size()) + w) * columns;
+      sums.push_back(code.slice(packed[i / lanes], i % lanes, columns));
+    }
+    store(code.add(row, code.integer(r)), first, columns, sums);
+  }
+}
+
+void SmallProducts::emit(ArrayRef<Memory> weights, Value first, int64_t count,
+                         const Store &store) {
+  bool one = x.type.hasStaticShape() &&
+             x.type.getNumElements() == inner; // a single row
+  Value row = code.integer(0);
+  for (int64_t size = one ? 1 : maxRows; size >= 1; size /= 2) {
+    Value end = code.sub(this->count, code.integer(size - 1));
+    int64_t fit = maxSums / (size * static_cast<int64_t>(weights.size()));
+    int64_t columns = std::min<int64_t>(count, std::max<int64_t>(1, fit));
+    while (count % columns) {
+      --columns;
+    }
+    row = code.loop(row, end, size, row, [&](Value at, ValueRange) {
+      for (int64_t c = 0; c < count; c += columns) {
+        block(weights, at, size, code.add(first, code.integer(c)), columns,
+              /*ahead=*/size == maxRows || one, count, store);
+      }
+      return SmallVector<Value>{code.add(at, code.integer(size))};
+    })[0];
+  }
+}
+
+void SmallProducts::emitTile(ArrayRef<Memory> weights, Value first,
+                             int64_t count, int64_t total, const Store &store) {
+  if (total % count == 0) {
+    emit(weights, first, count, store);
+    return;
+  }
+  // The last tile is narrower: its columns one by one.
+  Value end = code.add(first, code.integer(count));
+  Value fits = code.less(end, code.integer(total + 1));
+  code.when(fits, [&] { emit(weights, first, count, store); });
+  Value low = code.select(fits, code.integer(total), first);
+  code.loop(low, code.integer(total),
+            [&](Value column) { emit(weights, column, 1, store); });
+}

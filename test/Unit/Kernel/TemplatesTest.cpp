@@ -1,0 +1,245 @@
+//===- TemplatesTest.cpp - CPU templates against Reference ----------------===//
+//
+// Every template on sizes that are no multiple of a vector, on every level
+// this processor runs.
+//
+//===----------------------------------------------------------------------===//
+#include "Harness.h"
+
+using namespace rill;
+using namespace rill::test;
+
+namespace {
+
+constexpr int64_t kLimit = 64; ///< max_seq_len of the modules here
+
+/// A module of batch `batch`: `body` is what follows the attribute.
+std::string module(const std::string &body, int batch = 1) {
+  return "module attributes {rill.model = {batch = " + std::to_string(batch) +
+         " : i64, max_seq_len = 64 : i64}} {\n" + body + "\n}\n";
+}
+
+/// `attention` on q [1,S,6,d] with keys of 2 groups, its bounds b [1,S].
+std::string attention(int64_t width, const std::string &segment, bool bounds) {
+  std::string d = std::to_string(width);
+  std::string q = "tensor<1x?x6x" + d + "xf32>",
+              k = "tensor<1x?x2x" + d + "xf32>";
+  std::string head = [&] {
+    std::string text;
+    for (const char *name : {"q", "k", "v"}) {
+      text += std::string("%") + name + ": " + (name[0] == 'q' ? q : k) +
+              " {rill.name = \"" + name +
+              "\", rill.dims = [\"\", \"S\", \"\", \"\"]}, ";
+    }
+    return text;
+  }();
+  return module(
+      "func.func @f(" + head +
+      R"(%b: tensor<1x?xi64> {rill.name = "b", rill.dims = ["", "S"], rill.limit = 65536 : i64}) -> )" +
+      q + R"( attributes {rill.method = "text_decoder_rows"} {
+  %y = rill.attention %q keys(%k) values(%v) )" +
+      (bounds ? "bounds(%b) " : "") + "[#rill.segment<value, " + segment +
+      ">] {scale = 0.3 : f64} : (" + q + ", " + k + ", " + k +
+      (bounds ? ", tensor<1x?xi64>" : "") + ") -> " + q + R"(
+  return %y : )" +
+      q + "\n}");
+}
+
+struct Visible {
+  const char *segment;
+  bool bounds;
+  int64_t width;
+};
+
+} // namespace
+
+TEST(Templates, AttentionSeesWhatItsSegmentSays) {
+  for (Visible v : {Visible{"all", false, 72},
+                    {"causal", false, 8},
+                    {"prefix", true, 5},
+                    {"same_block, width = 3", false, 24},
+                    {"window, width = 4", false, 5},
+                    {"ancestors", true, 24}}) {
+    SCOPED_TRACE(v.segment);
+    Harness harness(attention(v.width, v.segment, v.bounds), {});
+    std::vector<std::vector<Tensor>> calls;
+    for (int64_t rows : {1, 7, 16}) {
+      calls.push_back(
+          {filled(Tensor::F32, {1, rows, 6, v.width}, 1),
+           filled(Tensor::F32, {1, rows, 2, v.width}, 2),
+           filled(Tensor::F32, {1, rows, 2, v.width}, 3),
+           integers({1, rows}, [](int64_t i) { return i * 37 % 97; })});
+    }
+    harness.compare("f", calls, 2e-6f);
+  }
+}
+
+/// Rows of width 37: norms, elementwise with a broadcast, the last row.
+TEST(Templates, RowsOfOddWidth) {
+  Harness harness(module(R"(
+rill.weight @g from "w.safetensors#g" : tensor<37xbf16>
+rill.weight @b from "w.safetensors#b" : tensor<37xbf16>
+func.func @f(%x: tensor<2x?x37xf32> {rill.name = "x", rill.dims = ["", "S", ""]}) -> tensor<2x37xf32>
+    attributes {rill.method = "text_decoder"} {
+  %g = rill.weight.read @g : tensor<37xbf16>
+  %b = rill.weight.read @b : tensor<37xbf16>
+  %0 = rill.rms_norm %x, %g {eps = 1.0e-5 : f64} : (tensor<2x?x37xf32>, tensor<37xbf16>) -> tensor<2x?x37xf32>
+  %1 = rill.layer_norm %0, %g, %b {eps = 1.0e-6 : f64} : (tensor<2x?x37xf32>, tensor<37xbf16>, tensor<37xbf16>) -> tensor<2x?x37xf32>
+  %2 = rill.elementwise %1, %b : (tensor<2x?x37xf32>, tensor<37xbf16>) -> tensor<2x?x37xf32> {
+  ^bb0(%p: f32, %q: f32):
+    %t = math.tanh %p : f32
+    %e = math.erf %q : f32
+    %s = arith.addf %t, %e : f32
+    rill.yield %s : f32
+  }
+  %3 = rill.last_row %2 : (tensor<2x?x37xf32>) -> tensor<2x37xf32>
+  return %3 : tensor<2x37xf32>
+})",
+                         2),
+                  {{"g", {37}}, {"b", {37}}});
+  std::vector<std::vector<Tensor>> calls;
+  for (int64_t rows : {1, 3, 20}) {
+    calls.push_back({filled(Tensor::F32, {2, rows, 37}, 5)});
+  }
+  harness.compare("f", calls, 5e-6f);
+}
+
+TEST(Templates, RotatesNeighboursAndHalves) {
+  for (const char *layout : {"half", "interleaved"}) {
+    Harness harness(module(R"(
+func.func @f(%x: tensor<1x?x3x10xf32> {rill.name = "x", rill.dims = ["", "S", "", ""]},
+             %p: tensor<1x?xi64> {rill.name = "p", rill.dims = ["", "S"], rill.limit = 64 : i64}) -> tensor<1x?x3x10xf32>
+    attributes {rill.method = "text_decoder_rows"} {
+  %y = rill.rope %x, %p {theta = 100.0 : f64, layout = #rill<rope_layout )" +
+                           std::string(layout) + R"(>}
+      : (tensor<1x?x3x10xf32>, tensor<1x?xi64>) -> tensor<1x?x3x10xf32>
+  return %y : tensor<1x?x3x10xf32>
+})"),
+                    {});
+    harness.compare("f",
+                    {{filled(Tensor::F32, {1, 9, 3, 10}, 1),
+                      integers({1, 9}, [](int64_t i) { return 63 - 5 * i; })}},
+                    1e-6f);
+  }
+}
+
+namespace {
+/// short_conv_mix with all biases, `channels` channels and `taps` taps.
+std::string mix(int64_t channels, int64_t taps, int batch) {
+  std::string h = std::to_string(channels), l = std::to_string(taps);
+  std::string b = std::to_string(batch);
+  std::string x = "tensor<" + b + "x?x" + h + "xf32>";
+  std::string weights, reads;
+  for (const char *name : {"wb", "wc", "wv"}) {
+    weights += std::string("rill.weight @") + name + " from \"w.safetensors#" +
+               name + "\" : tensor<" + h + "x" + h + "xbf16>\n";
+    reads += std::string("%") + name + " = rill.weight.read @" + name +
+             " : tensor<" + h + "x" + h + "xbf16>\n";
+  }
+  for (const char *name : {"g", "bb", "bc", "bv", "cb"}) {
+    weights += std::string("rill.weight @") + name + " from \"w.safetensors#" +
+               name + "\" : tensor<" + h + "xbf16>\n";
+    reads += std::string("%") + name + " = rill.weight.read @" + name +
+             " : tensor<" + h + "xbf16>\n";
+  }
+  std::string w = "tensor<" + h + "x" + h + "xbf16>",
+              v = "tensor<" + h + "xbf16>";
+  std::string f = "tensor<" + h + "x" + l + "xbf16>";
+  return module(weights + "rill.weight @f from \"w.safetensors#f\" : " + f +
+                    "\n" + "rill.state @s rows ring row_dim = 1 history = " +
+                    std::to_string(taps - 1) + " : tensor<" + b + "x32x" + h +
+                    "xf32>\n" + "func.func @m(%x: " + x +
+                    R"( {rill.name = "x", rill.dims = ["", "S", ""]}) -> )" +
+                    x + R"( attributes {rill.method = "text_decoder_rows"} {)" +
+                    "\n" + reads + "%f = rill.weight.read @f : " + f + "\n" +
+                    "%y = rill.short_conv_mix %x norm(%g) weights(%wb, %wc, "
+                    "%wv) biases(%bb, %bc, %bv) filter(%f) conv_bias(%cb) "
+                    "state(@s) {eps = 1.0e-5 : f64} : (" +
+                    x + ", " + v + ", " + w + ", " + w + ", " + w + ", " + v +
+                    ", " + v + ", " + v + ", " + f + ", " + v + ") -> " + x +
+                    "\nreturn %y : " + x + "\n}",
+                batch);
+}
+} // namespace
+
+/// One row, blocks of every size, and enough calls to wrap the ring.
+TEST(Templates, ShortConvMixOverItsRing) {
+  for (auto [channels, taps, batch] :
+       {std::tuple<int64_t, int64_t, int>(18, 3, 1), {37, 8, 2}}) {
+    SCOPED_TRACE(std::to_string(channels) + " channels");
+    Harness harness(mix(channels, taps, batch), {{"wb", {channels, channels}},
+                                                 {"wc", {channels, channels}},
+                                                 {"wv", {channels, channels}},
+                                                 {"g", {channels}},
+                                                 {"bb", {channels}},
+                                                 {"bc", {channels}},
+                                                 {"bv", {channels}},
+                                                 {"cb", {channels}},
+                                                 {"f", {channels, taps}}});
+    std::vector<std::vector<Tensor>> calls;
+    for (int64_t rows : {1, 2, 16, 1, 7, 9, 16}) {
+      calls.push_back(
+          {filled(Tensor::F32, {batch, rows, channels}, calls.size())});
+    }
+    harness.compare("m", calls, 1e-4f);
+  }
+}
+
+namespace {
+/// A product of stacked weights and attention_update on its rows.
+std::string update(int64_t width, const char *layout) {
+  std::string d = std::to_string(width), q = std::to_string(4 * width),
+              n = std::to_string(8 * width);
+  std::string x = "tensor<1x?x20xf32>", rows = "tensor<1x?x" + n + "xf32>";
+  std::string y = "tensor<1x?x" + q + "xf32>", norm = "tensor<" + d + "xbf16>";
+  auto weight = [&](const std::string &name, const std::string &type) {
+    return "rill.weight @" + name + " from \"w.safetensors#" + name +
+           "\" : " + type + "\n";
+  };
+  std::string wq = "tensor<" + q + "x20xbf16>",
+              wk = "tensor<" + std::to_string(2 * width) + "x20xbf16>";
+  std::string state = "tensor<1x2x64x" + d + "xf32>";
+  return module(
+      weight("wq", wq) + weight("wk", wk) + weight("wv", wk) +
+      weight("g", norm) + weight("h", norm) +
+      "rill.state @k rows linear row_dim = 2 history = 0 : " + state +
+      "\nrill.state @v rows linear row_dim = 2 history = 0 : " + state +
+      "\nfunc.func @m(%x: " + x +
+      R"( {rill.name = "x", rill.dims = ["", "S", ""]}, %p: tensor<1x?xi64> {rill.name = "p", rill.dims = ["", "S"], rill.limit = 64 : i64}) -> )" +
+      y + R"( attributes {rill.method = "text_decoder"} {
+  %wq = rill.weight.read @wq : )" +
+      wq + "\n%wk = rill.weight.read @wk : " + wk +
+      "\n%wv = rill.weight.read @wv : " + wk + "\n%g = rill.weight.read @g : " +
+      norm + "\n%h = rill.weight.read @h : " + norm +
+      "\n%r = rill.linear %x weights(%wq, %wk, %wv) : (" + x + ", " + wq +
+      ", " + wk + ", " + wk + ") -> " + rows +
+      " {\n^bb0(%a: f32):\nrill.yield %a : f32\n}\n%y = rill.attention_update "
+      "%r, %g, %h, %p states(@k, @v) {heads = 4 : i64, eps = 1.0e-5 : f64, "
+      "theta = 100.0 : f64, scale = 0.4 : f64, layout = #rill<rope_layout " +
+      layout + ">} : (" + rows + ", " + norm + ", " + norm +
+      ", tensor<1x?xi64>) -> " + y + "\nreturn %y : " + y + "\n}");
+}
+} // namespace
+
+/// Few rows run fused, 20 rows split; both read the same states.
+TEST(Templates, AttentionUpdateOverItsStates) {
+  for (auto [width, layout] :
+       {std::pair<int64_t, const char *>(6, "half"), {64, "interleaved"}}) {
+    SCOPED_TRACE(std::to_string(width));
+    Harness harness(update(width, layout), {{"wq", {4 * width, 20}},
+                                            {"wk", {2 * width, 20}},
+                                            {"wv", {2 * width, 20}},
+                                            {"g", {width}},
+                                            {"h", {width}}});
+    std::vector<std::vector<Tensor>> calls;
+    int64_t start = 0;
+    for (int64_t rows : {3, 1, 20, 1, 16, 2}) {
+      calls.push_back(
+          {filled(Tensor::F32, {1, rows, 20}, calls.size()),
+           integers({1, rows}, [&](int64_t i) { return start + i; })});
+      start += rows;
+    }
+    ASSERT_LE(start, kLimit);
+    harness.compare("m", calls, 1e-5f);
+  }
+}
