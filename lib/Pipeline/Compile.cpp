@@ -131,8 +131,15 @@ std::string Compiler::folder() const {
 rt::Status Compiler::emitCode(std::vector<TargetCode> &code) {
   for (const std::string &target : options.pipeline.targets) {
     ModuleOp nested = module->lookupSymbol<ModuleOp>(target);
-    auto elf = nested ? x86::emitSharedObject(nested, target)
+    std::string unwritten;
+    auto elf = nested ? x86::emitSharedObject(nested, target, unwritten)
                       : FailureOr<std::string>();
+    if (!unwritten.empty()) {
+      return rt::makeError(rt::ErrorCode::WriteFailed,
+                           "temporary file of the code for " + target,
+                           unwritten,
+                           "free some space or set TMPDIR to another place");
+    }
     if (failed(elf)) {
       return rt::makeError(rt::ErrorCode::CompileFailed, target,
                            "no native code could be made");

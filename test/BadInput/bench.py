@@ -93,7 +93,6 @@ def edit_config(folder, change, name="config.json"):
 # --- artifacts -------------------------------------------------------------------
 
 HEADER, SECTION = struct.Struct("<8sHHIQQQIIQQ"), struct.Struct("<IIQQIIQ3Q")
-PLAN = 5
 
 
 def xxh3(data):

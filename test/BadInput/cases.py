@@ -4,11 +4,10 @@ import json
 import os
 import resource
 import shutil
-import signal
 import struct
 import subprocess
 
-from bench import (DEMO, PICTURES, PLAN, ROOT, Artifact, Run, comma_locale, edit_config,
+from bench import (DEMO, PICTURES, Artifact, Run, comma_locale, edit_config,
                    read_tensors, tiny_disk, write_tensors)
 
 EMBED = "model.language_model.embed_tokens.weight"
@@ -528,13 +527,26 @@ def disk_full(bench):
     return run
 
 
+def temporary_disk_full(bench):
+    folder = bench.folder()
+    prefix = tiny_disk("8k")
+    run = compile_to(bench, bench.folder() / "out.rill",
+                     env=dict(os.environ, TMPDIR=str(folder)))
+    if prefix is None:
+        run.skip = "no file system may be mounted here"
+        return run
+    run.argv = [*prefix, str(folder), *run.argv]
+    return run
+
+
 def file_size_limit(bench):
+    """Room for the object file in the temporary folder, not for the artifact."""
     folder = bench.folder()
 
     def accept(_):
         left = [p.name for p in folder.iterdir()]
         return f"left behind {left}" if left else ""
-    return compile_to(bench, folder / "out.rill", limits={resource.RLIMIT_FSIZE: 65536},
+    return compile_to(bench, folder / "out.rill", limits={resource.RLIMIT_FSIZE: 160 << 10},
                       accept=accept)
 
 

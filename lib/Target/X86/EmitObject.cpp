@@ -118,8 +118,30 @@ FailureOr<std::string> rill::x86::emitLLVMText(ModuleOp lowered,
   return text;
 }
 
+/// Writes the object code of `module` to the open file `handle`; what went
+/// wrong with the file goes to `unwritten`.
+static LogicalResult writeObject(ModuleOp at, llvm::TargetMachine &machine,
+                                 llvm::Module &module, int handle,
+                                 std::string &unwritten) {
+  llvm::raw_fd_ostream os(handle, /*shouldClose=*/true);
+  llvm::legacy::PassManager passes;
+  if (machine.addPassesToEmitFile(passes, os, nullptr,
+                                  llvm::CodeGenFileType::ObjectFile)) {
+    return at.emitError("the target emits no object files");
+  }
+  passes.run(module);
+  os.close();
+  if (os.has_error()) {
+    unwritten = os.error().message();
+    os.clear_error();
+    return at.emitError("the object file cannot be written: ") << unwritten;
+  }
+  return success();
+}
+
 FailureOr<std::string> rill::x86::emitSharedObject(ModuleOp lowered,
-                                                   StringRef target) {
+                                                   StringRef target,
+                                                   std::string &unwritten) {
   std::string error;
   auto machine = makeMachine(target, error);
   llvm::LLVMContext context;
@@ -130,19 +152,18 @@ FailureOr<std::string> rill::x86::emitSharedObject(ModuleOp lowered,
   }
   llvm::SmallString<128> object, library;
   int handle;
-  if (llvm::sys::fs::createTemporaryFile("rill", "o", handle, object) ||
-      llvm::sys::fs::createTemporaryFile("rill", "so", library)) {
-    return lowered.emitError("no temporary file can be made");
+  std::error_code made =
+      llvm::sys::fs::createTemporaryFile("rill", "o", handle, object);
+  if (!made) {
+    made = llvm::sys::fs::createTemporaryFile("rill", "so", library);
+  }
+  if (made) {
+    unwritten = made.message();
+    return lowered.emitError("no temporary file can be made: ") << unwritten;
   }
   llvm::FileRemover removeObject(object), removeLibrary(library);
-  {
-    llvm::raw_fd_ostream os(handle, /*shouldClose=*/true);
-    llvm::legacy::PassManager passes;
-    if (machine->addPassesToEmitFile(passes, os, nullptr,
-                                     llvm::CodeGenFileType::ObjectFile)) {
-      return lowered.emitError("the target emits no object files");
-    }
-    passes.run(*module);
+  if (failed(writeObject(lowered, *machine, *module, handle, unwritten))) {
+    return failure();
   }
   if (failed(link(lowered, object, library))) {
     return failure();

@@ -10,7 +10,10 @@
 
 #include <cstring>
 #include <fstream>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <thread>
+#include <unistd.h>
 
 using namespace rill;
 
@@ -174,6 +177,48 @@ TEST(Runtime, BadCallsAreRefused) {
   EXPECT_EQ(call("token_embedding", input, output), 3106);
   ids[1] = -1;
   EXPECT_EQ(call("token_embedding", input, output), 3106);
+}
+
+namespace {
+/// Creates a session of `model` in a child that may map `room` bytes more than
+/// now: 0 when it is created, 6001 when memory is lacking, else another number.
+int createWith(const rill_model *model, size_t room) {
+  std::ifstream pages("/proc/self/statm");
+  size_t mapped = 0;
+  pages >> mapped;
+  pid_t child = fork();
+  if (child == 0) {
+    rlimit limit = {mapped * 4096 + room, mapped * 4096 + room};
+    setrlimit(RLIMIT_AS, &limit);
+    rill_session_options options = {};
+    options.size = sizeof(options);
+    options.threads = 3;
+    rill_session *session = nullptr;
+    rill_status error = rill_session_create(model, &options, &session);
+    _exit(error ? (rill_error_code(error) == 6001 ? 2 : 3) : 0);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  if (!WIFEXITED(status)) {
+    return -WTERMSIG(status);
+  }
+  return WEXITSTATUS(status) == 2 ? 6001 : WEXITSTATUS(status);
+}
+} // namespace
+
+// Whatever mapping fails (states, scratch, stacks), creation reports it: the
+// room grows page by page.
+TEST(Runtime, SessionWithoutMemory) {
+  Compiled compiled("base", "x86-64-v3", 1);
+  size_t refused = 0, room = 0;
+  int result = 6001;
+  for (; result == 6001 && room < size_t(64) << 20;
+       room += 4096 << refused / 64) {
+    result = createWith(compiled.model, room);
+    refused += result == 6001;
+  }
+  EXPECT_EQ(result, 0) << "with room for " << room << " bytes";
+  EXPECT_GT(refused, 3u);
 }
 
 namespace {
