@@ -136,9 +136,8 @@ rt::Status Compiler::emitCode(std::vector<TargetCode> &code) {
                       : FailureOr<std::string>();
     if (!unwritten.empty()) {
       return rt::makeError(rt::ErrorCode::WriteFailed,
-                           "temporary file of the code for " + target,
-                           unwritten,
-                           "free some space or set TMPDIR to another place");
+                           "file in memory of the code for " + target,
+                           unwritten, "raise the limits of this process");
     }
     if (failed(elf)) {
       return rt::makeError(rt::ErrorCode::CompileFailed, target,

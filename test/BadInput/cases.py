@@ -539,8 +539,12 @@ def temporary_disk_full(bench):
     return run
 
 
+def small_file_size_limit(bench):
+    return compile_to(bench, bench.folder() / "out.rill", limits={resource.RLIMIT_FSIZE: 16 << 10})
+
+
 def file_size_limit(bench):
-    """Room for the object file in the temporary folder, not for the artifact."""
+    """Room for the object code, not for the artifact."""
     folder = bench.folder()
 
     def accept(_):

@@ -23,7 +23,7 @@ bool isTarget(llvm::StringRef target);
 /// shared object for `target`: no needed libraries, no constructors, nothing
 /// undefined but memcpy, memset and memmove. Linked by the ld.lld beside LLVM
 /// (or `RILL_LLD`). Emits an error at the module when it fails; `unwritten`
-/// receives what happened when a temporary file could not be written.
+/// receives what happened when a file in memory could not be written.
 mlir::FailureOr<std::string> emitSharedObject(mlir::ModuleOp lowered,
                                               llvm::StringRef target,
                                               std::string &unwritten);
