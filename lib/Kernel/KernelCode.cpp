@@ -193,6 +193,14 @@ Value KernelCode::rsqrt(Value x) {
 Value KernelCode::fless(Value x, Value y) {
   return arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OLT, x, y);
 }
+Value KernelCode::lanesBelow(Value count, int64_t lanes) {
+  auto type = VectorType::get({lanes}, b.getI64Type());
+  auto indices = llvm::to_vector(llvm::seq<int64_t>(0, lanes));
+  Value index = arith::ConstantOp::create(
+      b, loc, DenseElementsAttr::get(type, ArrayRef<int64_t>(indices)));
+  return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, index,
+                               splat(count, lanes));
+}
 Value KernelCode::toInteger(Value x) {
   return arith::FPToSIOp::create(b, loc, b.getI64Type(), x);
 }

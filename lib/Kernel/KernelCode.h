@@ -75,6 +75,8 @@ public:
   /// 1 / sqrt(x), both correctly rounded.
   Value rsqrt(Value x);
   Value fless(Value a, Value b);
+  /// Lane i is i < count.
+  Value lanesBelow(Value count, int64_t lanes);
   Value toFloat(Value integer);
   /// Truncates towards zero.
   Value toInteger(Value real);
@@ -188,6 +190,10 @@ using BeginKernel = EmitTile (*)(KernelCode &code, mlir::Operation *op);
 
 /// Template "linear": products of few rows.
 EmitTile beginLinear(KernelCode &code, mlir::Operation *op);
+/// Template "gemm": products of many rows.
+EmitTile beginGemm(KernelCode &code, mlir::Operation *op);
+/// Template "flash_attention": attention of many rows.
+EmitTile beginFlashAttention(KernelCode &code, mlir::Operation *op);
 /// Template "short_conv_mix": the fused short convolution of few rows.
 EmitTile beginShortConvMix(KernelCode &code, mlir::Operation *op);
 /// Template "attention_update": the fused attention of few rows.

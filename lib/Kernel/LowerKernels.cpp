@@ -64,6 +64,8 @@ struct Template {
 
 static constexpr Template kTemplates[] = {
     {"linear", beginLinear},
+    {"gemm", beginGemm},
+    {"flash_attention", beginFlashAttention},
     {"short_conv_mix", beginShortConvMix},
     {"attention_update", beginAttentionUpdate},
     {"attention", beginAttention},

@@ -35,10 +35,12 @@ class VariantBuilder {
 public:
   VariantBuilder(ModuleOp module, func::FuncOp method, StringRef target,
                  const TargetPolicy &policy, const Ranges &ranges,
-                 bool noGeneric, llvm::StringMap<KernelOp> &kernels)
+                 bool manyRows, bool noGeneric,
+                 llvm::StringMap<KernelOp> &kernels)
       : module(module), method(method), target(target), policy(policy),
-        ranges(ranges), noGeneric(noGeneric), kernels(kernels),
-        shapes(method, fixedSymbols(ranges)), builder(module.getContext()) {}
+        ranges(ranges), manyRows(manyRows), noGeneric(noGeneric),
+        kernels(kernels), shapes(method, fixedSymbols(ranges)),
+        builder(module.getContext()) {}
 
   LogicalResult build(int64_t number);
 
@@ -56,7 +58,7 @@ private:
   StringRef target;
   const TargetPolicy &policy;
   const Ranges &ranges;
-  bool noGeneric;
+  bool manyRows, noGeneric;
   llvm::StringMap<KernelOp> &kernels;
   SymbolicShapes shapes;
   OpBuilder builder;
@@ -266,7 +268,8 @@ LogicalResult VariantBuilder::dispatch(Operation *op) {
   for (Value result : op->getResults()) {
     resultDims.push_back(shapes.dims(result));
   }
-  FailureOr<KernelChoice> choice = policy.choose(op, operandDims, resultDims);
+  FailureOr<KernelChoice> choice =
+      policy.choose(op, operandDims, resultDims, manyRows);
   if (failed(choice)) {
     return op->emitError() << op->getName() << " has no kernel for " << target;
   }
@@ -409,10 +412,10 @@ void FormPlans::runOnOperation() {
       module.insert(method, many);
       splitFused(many);
       for (auto [number, ranges] : llvm::enumerate(rangesOf(method))) {
-        bool small =
+        bool few =
             ranges[0].first == "S" && ranges[0].second.second <= kSmallRows;
-        VariantBuilder variant(module, small ? method : many, target, *policy,
-                               ranges, noGeneric, kernels);
+        VariantBuilder variant(module, few ? method : many, target, *policy,
+                               ranges, !few, noGeneric, kernels);
         if (failed(variant.build(static_cast<int64_t>(number)))) {
           return signalPassFailure();
         }

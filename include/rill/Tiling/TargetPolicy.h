@@ -30,12 +30,14 @@ public:
   virtual ~TargetPolicy() = default;
 
   /// Chooses for one (fused) op. `resultDims` holds a shape program per
-  /// dimension of each result. Fails, without a message, when nothing of
+  /// dimension of each result; with `manyRows` a call may have more than
+  /// kSmallRows rows per sequence. Fails, without a message, when nothing of
   /// the target can run the op.
   virtual mlir::FailureOr<KernelChoice>
   choose(mlir::Operation *op,
          mlir::ArrayRef<mlir::SmallVector<std::string>> operandDims,
-         mlir::ArrayRef<mlir::SmallVector<std::string>> resultDims) const = 0;
+         mlir::ArrayRef<mlir::SmallVector<std::string>> resultDims,
+         bool manyRows) const = 0;
 };
 
 /// The policy of `target`, or null when the name is not known. Owned by the

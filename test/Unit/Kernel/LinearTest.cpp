@@ -13,9 +13,10 @@ namespace {
 constexpr int64_t kInner = 100, kColumns = 18; // no multiple of 8, 16 or 64
 
 /// x [1,S,100] of XT, weights [18,100] bf16: silu(u x) * (v x) + r.
-std::string moduleText(const std::string &xt) {
+std::string moduleText(const std::string &xt,
+                       const std::string &method = "text_decoder_rows") {
   std::string x = "tensor<1x?x100x" + xt + ">", y = "tensor<1x?x18xf32>";
-  return R"(module attributes {rill.model = {batch = 1 : i64, max_seq_len = 64 : i64}} {
+  return R"(module attributes {rill.model = {batch = 1 : i64, max_seq_len = 400 : i64}} {
   rill.weight @u from "w.safetensors#u" : tensor<18x100xbf16>
   rill.weight @v from "w.safetensors#v" : tensor<18x100xbf16>
   rill.weight @b from "w.safetensors#b" : tensor<18xbf16>
@@ -23,7 +24,9 @@ std::string moduleText(const std::string &xt) {
          x + R"( {rill.name = "x", rill.dims = ["", "S", ""]},
                %r: )" +
          y + R"( {rill.name = "r", rill.dims = ["", "S", ""]}) -> )" + y + R"(
-      attributes {rill.method = "text_decoder_rows"} {
+      attributes {rill.method = ")" +
+         method +
+         R"("} {
     %u = rill.weight.read @u : tensor<18x100xbf16>
     %v = rill.weight.read @v : tensor<18x100xbf16>
     %b = rill.weight.read @b : tensor<18xbf16>
@@ -73,6 +76,25 @@ TEST_P(LinearKernel, EqualsReference) {
       EXPECT_EQ(got, first) << "row 0 depends on the number of rows";
     }
   }
+}
+
+/// Template "gemm": odd sizes, more than one block of rows and of products.
+TEST_P(LinearKernel, ManyRowsEqualReference) {
+  auto kind = std::string(GetParam()) == "bf16" ? Tensor::BF16 : Tensor::F32;
+  constexpr int64_t kLong = 300;
+  std::string text = moduleText(GetParam(), "text_decoder");
+  for (size_t at; (at = text.find("x100x")) != std::string::npos;) {
+    text.replace(at, 5, "x300x");
+  }
+  Harness harness(
+      text,
+      {{"u", {kColumns, kLong}}, {"v", {kColumns, kLong}}, {"b", {kColumns}}});
+  std::vector<std::vector<Tensor>> calls;
+  for (int64_t rows : {17, 64, 191, 400}) {
+    calls.push_back({filled(kind, {1, rows, kLong}, 1),
+                     filled(Tensor::F32, {1, rows, kColumns}, 2)});
+  }
+  harness.compare("f", calls, 5e-5f);
 }
 
 INSTANTIATE_TEST_SUITE_P(Types, LinearKernel, testing::Values("bf16", "f32"));

@@ -74,6 +74,26 @@ TEST(Templates, AttentionSeesWhatItsSegmentSays) {
   }
 }
 
+/// More rows than the small-M family takes: "flash_attention", over more than
+/// one block of keys and of rows.
+TEST(Templates, AttentionOfManyRows) {
+  for (Visible v : {Visible{"all", false, 72}, {"causal", false, 5}}) {
+    SCOPED_TRACE(v.segment);
+    std::string text = attention(v.width, v.segment, v.bounds);
+    text.replace(text.find("text_decoder_rows"), 17, "text_decoder");
+    text.replace(text.find("max_seq_len = 64"), 16, "max_seq_len = 200");
+    Harness harness(text, {});
+    std::vector<std::vector<Tensor>> calls;
+    for (int64_t rows : {17, 40, 130, 200}) {
+      calls.push_back({filled(Tensor::F32, {1, rows, 6, v.width}, 1),
+                       filled(Tensor::F32, {1, rows, 2, v.width}, 2),
+                       filled(Tensor::F32, {1, rows, 2, v.width}, 3),
+                       integers({1, rows}, [](int64_t i) { return i; })});
+    }
+    harness.compare("f", calls, 5e-6f);
+  }
+}
+
 /// Rows of width 37: norms, elementwise with a broadcast, the last row.
 TEST(Templates, RowsOfOddWidth) {
   Harness harness(module(R"(

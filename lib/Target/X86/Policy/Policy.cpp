@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 #include "rill/Dialect/Rill/Rill.h"
 #include "rill/Dialect/RillPlan/ShapeProgram.h"
+#include "rill/Kernel/Templates.h"
 #include "rill/Target/X86/X86.h"
 #include "rill/Tiling/TargetPolicy.h"
 
@@ -19,22 +20,25 @@ struct Chip {
   /// Products of few rows: most rows of a block, columns of a tile, and
   /// accumulator vectors of a block (registers less weights and spills).
   int64_t rows, columns, sums;
+  /// Products of many rows.
+  kernel::PanelShape panel;
 };
 
 class X86Policy : public TargetPolicy {
 public:
   explicit X86Policy(Chip chip) : chip(chip) {}
-  FailureOr<KernelChoice>
-  choose(Operation *op, ArrayRef<SmallVector<std::string>> operandDims,
-         ArrayRef<SmallVector<std::string>> resultDims) const override;
+  FailureOr<KernelChoice> choose(Operation *op,
+                                 ArrayRef<SmallVector<std::string>> operandDims,
+                                 ArrayRef<SmallVector<std::string>> resultDims,
+                                 bool manyRows) const override;
 
 private:
   Chip chip;
 };
 } // namespace
 
-static constexpr Chip kChips[] = {{"x86-64-v3", 8, 4, 4, 8},
-                                  {"x86-64-v4", 16, 8, 4, 16}};
+static constexpr Chip kChips[] = {{"x86-64-v3", 8, 4, 4, 8, {8, 2, 6}},
+                                  {"x86-64-v4", 16, 8, 4, 16, {16, 4, 6}}};
 
 static std::string product(ArrayRef<std::string> dims) {
   std::string text = "1";
@@ -78,13 +82,24 @@ static StringRef rowTemplate(Operation *op) {
 
 FailureOr<KernelChoice>
 X86Policy::choose(Operation *op, ArrayRef<SmallVector<std::string>> operandDims,
-                  ArrayRef<SmallVector<std::string>> resultDims) const {
+                  ArrayRef<SmallVector<std::string>> resultDims,
+                  bool manyRows) const {
   Builder b(op->getContext());
   auto entry = [&](StringRef name, int64_t value) {
     return b.getNamedAttr(name, b.getI64IntegerAttr(value));
   };
   auto rowsOf = [&](ArrayRef<std::string> dims) {
     return product(dims.drop_back());
+  };
+  // Many rows: a shape of panels.
+  auto manyRowsOf = [&](StringRef name, const std::string &grid,
+                        int64_t scratch, ArrayRef<NamedAttribute> more) {
+    SmallVector<NamedAttribute> config = {
+        entry("lanes", chip.panel.lanes), entry("vectors", chip.panel.vectors),
+        entry("rows", chip.panel.rows),
+        b.getNamedAttr("scratch", b.getStringAttr(std::to_string(scratch)))};
+    config.append(more.begin(), more.end());
+    return KernelChoice{name.str(), b.getDictionaryAttr(config), grid};
   };
   // Few rows: prepared rows in scratch (short_conv_mix: and its products).
   auto fewRows = [&](StringRef name, int64_t columns, const std::string &grid,
@@ -98,7 +113,23 @@ X86Policy::choose(Operation *op, ArrayRef<SmallVector<std::string>> operandDims,
          entry("sums", chip.sums)});
     return KernelChoice{name.str(), config, grid};
   };
-  if (auto linear = dyn_cast<LinearOp>(op)) {
+  auto linear = dyn_cast<LinearOp>(op);
+  bool dynamic =
+      linear &&
+      !cast<RankedTensorType>(linear.getX().getType()).hasStaticShape();
+  if (dynamic && manyRows && linear.getPrologue() == Prologue::None &&
+      (linear.getCombine() == Combine::Zip ||
+       linear.getWeights().size() == 1)) {
+    int64_t across =
+        llvm::divideCeil(lastSize(linear.getY()), chip.panel.columns());
+    std::string grid = plan::multiplyPrograms(
+        plan::ceilDivProgram(rowsOf(resultDims[0]), kernel::kGemmRows),
+        std::to_string(across));
+    return manyRowsOf(
+        "gemm", grid,
+        kernel::gemmScratch(chip.panel, linear.getNumAccumulators()), {});
+  }
+  if (linear) {
     if (linear.getPrologue() != Prologue::None &&
         linear.getPrologue() != Prologue::RmsNorm) {
       return failure();
@@ -131,6 +162,20 @@ X86Policy::choose(Operation *op, ArrayRef<SmallVector<std::string>> operandDims,
     return KernelChoice{
         "attention_update", b.getDictionaryAttr(entry("lanes", chip.lanes)),
         std::to_string(type.getDimSize(0) * type.getDimSize(1))};
+  }
+  auto attention = dyn_cast<AttentionOp>(op);
+  int64_t groups = attention && manyRows ? kernel::flashGroups(attention) : 0;
+  if (groups) {
+    auto type = cast<RankedTensorType>(attention.getQ().getType());
+    int64_t heads = type.getDimSize(2) / groups;
+    std::string blocks = plan::ceilDivProgram(resultDims[0][1],
+                                              kernel::flashSequenceRows(heads));
+    return manyRowsOf(
+        "flash_attention",
+        plan::multiplyPrograms(blocks,
+                               std::to_string(type.getDimSize(0) * groups)),
+        kernel::flashScratch(chip.panel, heads, type.getDimSize(3)),
+        entry("groups", groups));
   }
   StringRef name = rowTemplate(op);
   if (name.empty()) {
