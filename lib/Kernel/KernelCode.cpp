@@ -220,6 +220,31 @@ static unsigned bytesOf(Type element) {
   return element.getIntOrFloatBitWidth() / 8;
 }
 
+/// What memory is read and written as: bf16 as i16. A bf16 that LLVM keeps
+/// across blocks is held as f32 on a target without bf16 registers, and
+/// rounded by a library call when it is stored.
+static Type storage(Type element) {
+  return element.isBF16() ? IntegerType::get(element.getContext(), 16)
+                          : element;
+}
+
+/// `type` with `element` for its element type.
+static Type withElement(Type type, Type element) {
+  if (auto vector = dyn_cast<VectorType>(type)) {
+    return VectorType::get(vector.getShape(), element);
+  }
+  return element;
+}
+
+/// `value` with its elements taken as bits of `element`.
+static Value asBits(OpBuilder &b, Location loc, Type element, Value value) {
+  if (getElementTypeOrSelf(value) == element) {
+    return value;
+  }
+  return arith::BitcastOp::create(b, loc, withElement(value.getType(), element),
+                                  value);
+}
+
 /// Widens bf16 and f16 to f32, scalar or vector.
 static Value widen(OpBuilder &b, Location loc, Value value) {
   Type element = getElementTypeOrSelf(value);
@@ -231,14 +256,6 @@ static Value widen(OpBuilder &b, Location loc, Value value) {
     wide = VectorType::get(vector.getShape(), wide);
   }
   return arith::ExtFOp::create(b, loc, wide, value);
-}
-
-/// `type` with `element` for its element type.
-static Type withElement(Type type, Type element) {
-  if (auto vector = dyn_cast<VectorType>(type)) {
-    return VectorType::get(vector.getShape(), element);
-  }
-  return element;
 }
 
 static Value wordConstant(OpBuilder &b, Location loc, Type type, int32_t bits) {
@@ -286,10 +303,10 @@ static Value stored(OpBuilder &b, Location loc, Value value, Type element) {
 
 Value KernelCode::load(const Memory &memory, Value index) {
   Type element = memory.type.getElementType();
-  Value value = LLVM::LoadOp::create(b, loc, element,
+  Value value = LLVM::LoadOp::create(b, loc, storage(element),
                                      address(memory.pointer, index, element),
                                      bytesOf(element));
-  return widen(b, loc, value);
+  return widen(b, loc, asBits(b, loc, element, value));
 }
 
 Value KernelCode::loadInteger(const Memory &memory, Value index) {
@@ -307,10 +324,10 @@ void KernelCode::store(Value value, const Memory &memory, Value index) {
 
 Value KernelCode::loadVector(const Memory &memory, Value index, int64_t lanes) {
   Type element = memory.type.getElementType();
-  Value value = LLVM::LoadOp::create(b, loc, VectorType::get({lanes}, element),
-                                     address(memory.pointer, index, element),
-                                     bytesOf(element));
-  return widen(b, loc, value);
+  Value value = LLVM::LoadOp::create(
+      b, loc, VectorType::get({lanes}, storage(element)),
+      address(memory.pointer, index, element), bytesOf(element));
+  return widen(b, loc, asBits(b, loc, element, value));
 }
 
 Value KernelCode::loadSome(const Memory &memory, Value index, int64_t count) {
