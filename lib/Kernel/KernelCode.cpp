@@ -220,6 +220,31 @@ static unsigned bytesOf(Type element) {
   return element.getIntOrFloatBitWidth() / 8;
 }
 
+/// What memory is read and written as: bf16 as i16. A bf16 that LLVM keeps
+/// across blocks is held as f32 on a target without bf16 registers, and
+/// rounded by a library call when it is stored.
+static Type storage(Type element) {
+  return element.isBF16() ? IntegerType::get(element.getContext(), 16)
+                          : element;
+}
+
+/// `type` with `element` for its element type.
+static Type withElement(Type type, Type element) {
+  if (auto vector = dyn_cast<VectorType>(type)) {
+    return VectorType::get(vector.getShape(), element);
+  }
+  return element;
+}
+
+/// `value` with its elements taken as bits of `element`.
+static Value asBits(OpBuilder &b, Location loc, Type element, Value value) {
+  if (getElementTypeOrSelf(value) == element) {
+    return value;
+  }
+  return arith::BitcastOp::create(b, loc, withElement(value.getType(), element),
+                                  value);
+}
+
 /// Widens bf16 and f16 to f32, scalar or vector.
 static Value widen(OpBuilder &b, Location loc, Value value) {
   Type element = getElementTypeOrSelf(value);
@@ -233,26 +258,22 @@ static Value widen(OpBuilder &b, Location loc, Value value) {
   return arith::ExtFOp::create(b, loc, wide, value);
 }
 
-/// `type` with `element` for its element type.
-static Type withElement(Type type, Type element) {
-  if (auto vector = dyn_cast<VectorType>(type)) {
-    return VectorType::get(vector.getShape(), element);
-  }
-  return element;
+static Value wordConstant(OpBuilder &b, Location loc, Type type, int32_t bits) {
+  Attribute scalar = b.getI32IntegerAttr(bits);
+  auto shaped = dyn_cast<ShapedType>(type);
+  auto attribute = shaped
+                       ? cast<TypedAttr>(DenseElementsAttr::get(shaped, scalar))
+                       : cast<TypedAttr>(scalar);
+  return arith::ConstantOp::create(b, loc, attribute);
 }
 
-/// f32 to bf16 in integers, to nearest even; NaN stays NaN. Selected while the
-/// lanes are still 32 bits wide: masks of 16-bit lanes are taken apart.
-static Value toBf16(OpBuilder &b, Location loc, Value value) {
-  Type type = value.getType();
-  Type word = withElement(type, b.getI32Type());
-  auto constant = [&](int32_t bits) -> Value {
-    Attribute scalar = b.getI32IntegerAttr(bits);
-    auto shaped = dyn_cast<ShapedType>(word);
-    auto attribute =
-        shaped ? cast<TypedAttr>(DenseElementsAttr::get(shaped, scalar))
-               : cast<TypedAttr>(scalar);
-    return arith::ConstantOp::create(b, loc, attribute);
+/// The words of f32 values rounded to bf16, to nearest even; the low halves
+/// are not cleared. NaN stays NaN. bf16 itself never appears: LLVM takes
+/// vectors of it apart lane by lane.
+static Value bf16Words(OpBuilder &b, Location loc, Value value) {
+  Type word = withElement(value.getType(), b.getI32Type());
+  auto constant = [&](int32_t bits) {
+    return wordConstant(b, loc, word, bits);
   };
   Value bits = arith::BitcastOp::create(b, loc, word, value);
   Value high = arith::ShRUIOp::create(b, loc, bits, constant(16));
@@ -261,32 +282,31 @@ static Value toBf16(OpBuilder &b, Location loc, Value value) {
   up = arith::AddIOp::create(b, loc, up, odd);
   Value nan =
       arith::CmpFOp::create(b, loc, arith::CmpFPredicate::UNO, value, value);
-  Value rounded =
-      arith::SelectOp::create(b, loc, nan, constant(0x7fc00000), up);
-  rounded = arith::ShRUIOp::create(b, loc, rounded, constant(16));
-  Value narrow = arith::TruncIOp::create(
-      b, loc, withElement(type, b.getI16Type()), rounded);
-  return arith::BitcastOp::create(b, loc, withElement(type, b.getBF16Type()),
-                                  narrow);
+  return arith::SelectOp::create(b, loc, nan, constant(0x7fc00000), up);
 }
 
-/// An f32 scalar or vector rounded to `element`.
-static Value narrow(OpBuilder &b, Location loc, Value value, Type element) {
+/// What memory holds for f32 values stored as `element`.
+static Value stored(OpBuilder &b, Location loc, Value value, Type element) {
   if (element.isF32()) {
     return value;
   }
-  return element.isBF16()
-             ? toBf16(b, loc, value)
-             : arith::TruncFOp::create(
-                   b, loc, withElement(value.getType(), element), value);
+  if (!element.isBF16()) {
+    return arith::TruncFOp::create(
+        b, loc, withElement(value.getType(), element), value);
+  }
+  Value words = bf16Words(b, loc, value);
+  Value sixteen = wordConstant(b, loc, words.getType(), 16);
+  return arith::TruncIOp::create(
+      b, loc, withElement(value.getType(), b.getI16Type()),
+      arith::ShRUIOp::create(b, loc, words, sixteen));
 }
 
 Value KernelCode::load(const Memory &memory, Value index) {
   Type element = memory.type.getElementType();
-  Value value = LLVM::LoadOp::create(b, loc, element,
+  Value value = LLVM::LoadOp::create(b, loc, storage(element),
                                      address(memory.pointer, index, element),
                                      bytesOf(element));
-  return widen(b, loc, value);
+  return widen(b, loc, asBits(b, loc, element, value));
 }
 
 Value KernelCode::loadInteger(const Memory &memory, Value index) {
@@ -297,17 +317,17 @@ Value KernelCode::loadInteger(const Memory &memory, Value index) {
 
 void KernelCode::store(Value value, const Memory &memory, Value index) {
   Type element = memory.type.getElementType();
-  value = narrow(b, loc, value, element);
-  LLVM::StoreOp::create(b, loc, value, address(memory.pointer, index, element),
+  LLVM::StoreOp::create(b, loc, stored(b, loc, value, element),
+                        address(memory.pointer, index, element),
                         bytesOf(element));
 }
 
 Value KernelCode::loadVector(const Memory &memory, Value index, int64_t lanes) {
   Type element = memory.type.getElementType();
-  Value value = LLVM::LoadOp::create(b, loc, VectorType::get({lanes}, element),
-                                     address(memory.pointer, index, element),
-                                     bytesOf(element));
-  return widen(b, loc, value);
+  Value value = LLVM::LoadOp::create(
+      b, loc, VectorType::get({lanes}, storage(element)),
+      address(memory.pointer, index, element), bytesOf(element));
+  return widen(b, loc, asBits(b, loc, element, value));
 }
 
 Value KernelCode::loadSome(const Memory &memory, Value index, int64_t count) {
@@ -361,13 +381,23 @@ std::pair<Value, Value> KernelCode::loadPairs(const Memory &memory, Value index,
 
 void KernelCode::storeVector(Value value, const Memory &memory, Value index) {
   Type element = memory.type.getElementType();
-  LLVM::StoreOp::create(b, loc, narrow(b, loc, value, element),
+  LLVM::StoreOp::create(b, loc, stored(b, loc, value, element),
                         address(memory.pointer, index, element),
                         bytesOf(element));
 }
 
 Value KernelCode::rounded(Value value, Type element) {
-  return widen(b, loc, narrow(b, loc, value, element));
+  if (element.isF32()) {
+    return value;
+  }
+  if (!element.isBF16()) {
+    return widen(b, loc, stored(b, loc, value, element));
+  }
+  Value words = bf16Words(b, loc, value);
+  Value mask =
+      wordConstant(b, loc, words.getType(), static_cast<int32_t>(0xffff0000u));
+  return arith::BitcastOp::create(b, loc, value.getType(),
+                                  arith::AndIOp::create(b, loc, words, mask));
 }
 
 void KernelCode::prefetch(const Memory &memory, Value index) {

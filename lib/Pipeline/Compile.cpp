@@ -17,6 +17,8 @@
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/raw_ostream.h"
 
+#include <cstdio>
+
 using namespace mlir;
 using namespace rill;
 
@@ -105,7 +107,11 @@ rt::Status Compiler::writeText(const std::string &path) const {
   (*module)->print(os, flags);
   os << "\n";
   if (path == "-") {
-    llvm::outs() << text;
+    if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() ||
+        std::fflush(stdout) != 0) {
+      return rt::makeError(rt::ErrorCode::WriteFailed, "standard output",
+                           "it is closed or full");
+    }
     return {};
   }
   return rt::writeFile(path, text);
@@ -125,8 +131,14 @@ std::string Compiler::folder() const {
 rt::Status Compiler::emitCode(std::vector<TargetCode> &code) {
   for (const std::string &target : options.pipeline.targets) {
     ModuleOp nested = module->lookupSymbol<ModuleOp>(target);
-    auto elf = nested ? x86::emitSharedObject(nested, target)
+    std::string unwritten;
+    auto elf = nested ? x86::emitSharedObject(nested, target, unwritten)
                       : FailureOr<std::string>();
+    if (!unwritten.empty()) {
+      return rt::makeError(rt::ErrorCode::WriteFailed,
+                           "file in memory of the code for " + target,
+                           unwritten, "raise the limits of this process");
+    }
     if (failed(elf)) {
       return rt::makeError(rt::ErrorCode::CompileFailed, target,
                            "no native code could be made");

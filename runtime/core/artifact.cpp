@@ -73,12 +73,20 @@ Status Artifact::checkTable(const rill_rt_header &header) const {
   return {};
 }
 
+/// Whether every byte is zero: the first is, and each equals the next.
+static bool isZero(std::span<const uint8_t> bytes) {
+  return bytes.empty() ||
+         (bytes[0] == 0 &&
+          std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
+}
+
 /// Sections ascend, are aligned, do not overlap; only zeros between them.
 static const char *checkLayout(std::span<const uint8_t> all,
                                const std::vector<rill_rt_section> &table,
                                uint64_t end) {
   for (const rill_rt_section &section : table) {
     if (section.align_log2 > 30 ||
+        (uint64_t(1) << section.align_log2) < RILL_RT_SECTION_ALIGN ||
         section.offset % (uint64_t(1) << section.align_log2) != 0) {
       return "a section is not aligned";
     }
@@ -92,7 +100,7 @@ static const char *checkLayout(std::span<const uint8_t> all,
     }
     auto gap = all.subspan(end, section.offset - end);
     if (gap.size() > (uint64_t(1) << section.align_log2) ||
-        std::any_of(gap.begin(), gap.end(), [](uint8_t b) { return b != 0; })) {
+        !isZero(gap)) {
       return "bytes between sections are not zero padding";
     }
     end = section.offset + section.length;

@@ -6,6 +6,7 @@
 #include "runtime/core/manifest.h"
 
 #include "rill-rt/artifact_format.h"
+#include "runtime/core/shape_program.h"
 
 #include <charconv>
 
@@ -104,7 +105,7 @@ static bool parseProgram(std::string_view text, SignatureDim &dim) {
       return false;
     }
   }
-  return !dim.program.empty();
+  return !dim.program.empty() && isMonotone(dim.program);
 }
 
 static Status readSignature(const JsonField &list,
@@ -188,6 +189,8 @@ static Status readMethods(const JsonField &list, std::vector<Method> &out) {
 }
 
 static Status readStates(const JsonField &list, std::vector<StateInfo> &out) {
+  constexpr uint64_t kMaxStateBytes = uint64_t(1) << 48;
+  uint64_t total = 0;
   RILL_ASSIGN(auto items, list.items());
   for (const JsonField &item : items) {
     StateInfo state;
@@ -209,8 +212,10 @@ static Status readStates(const JsonField &list, std::vector<StateInfo> &out) {
               state.rowDim < static_cast<int64_t>(state.shape.size()) &&
               state.history >= 0 && state.history < state.capacity();
     }
-    if (!valid) {
-      return item.error("is no valid state");
+    total += state.bytes;
+    if (!valid || total > kMaxStateBytes) {
+      return item.error(valid ? "makes the states larger than 2^48 bytes"
+                              : "is no valid state");
     }
     out.push_back(std::move(state));
   }

@@ -207,6 +207,11 @@ Status Verifier::checkOperand(size_t dispatch, const rill_rt_operand &operand) {
     return invalid(
         format("dispatch %zu names a program outside the plan", dispatch));
   }
+  if (!isMonotone(plan.program(operand.bytes_first, operand.bytes_length))) {
+    return invalid(format("dispatch %zu has an operand whose bytes may fall "
+                          "when a symbol grows",
+                          dispatch));
+  }
   uint64_t largest = 0;
   for (const Symbols &symbols : corners()) {
     auto bytes = runProgram(
@@ -231,10 +236,11 @@ Status Verifier::checkDispatch(size_t index) {
           plan.header.program_count) {
     return invalid(format("dispatch %zu refers outside the plan", index));
   }
+  auto grid = plan.program(dispatch.grid_first, dispatch.grid_length);
   for (const Symbols &symbols : corners()) {
-    auto tiles = runProgram(
-        plan.program(dispatch.grid_first, dispatch.grid_length), symbols);
-    if (!tiles || *tiles < 1 || *tiles > (int64_t(1) << 40)) {
+    auto tiles = runProgram(grid, symbols);
+    if (!isMonotone(grid) || !tiles || *tiles < 1 ||
+        *tiles > (int64_t(1) << 40)) {
       return invalid(format("dispatch %zu has no valid grid", index));
     }
   }

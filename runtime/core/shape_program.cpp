@@ -64,3 +64,17 @@ std::optional<int64_t> rill::rt::runProgram(std::span<const int64_t> program,
   }
   return stack[0];
 }
+
+bool rill::rt::isMonotone(std::span<const int64_t> program) {
+  for (size_t i = 0; i + 1 < program.size(); i += 2) {
+    if (program[i] == RILL_RT_OP_CONST && program[i + 1] < 0) {
+      return false;
+    }
+    bool divides =
+        program[i] == RILL_RT_OP_FLOORDIV || program[i] == RILL_RT_OP_CEILDIV;
+    if (divides && (i < 2 || program[i - 2] != RILL_RT_OP_CONST)) {
+      return false;
+    }
+  }
+  return true;
+}

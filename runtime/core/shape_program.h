@@ -24,6 +24,11 @@ struct Symbols {
 std::optional<int64_t> runProgram(std::span<const int64_t> program,
                                   const Symbols &symbols);
 
+/// Whether no value of `program` falls when a symbol grows, by its form: no
+/// negative constant, and only constants as divisors. Then checks at the ends
+/// of the symbols' ranges hold between them too.
+bool isMonotone(std::span<const int64_t> program);
+
 } // namespace rill::rt
 
 #endif

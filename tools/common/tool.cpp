@@ -9,14 +9,30 @@
 #include "runtime/formats/json.h"
 
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
+#include <fcntl.h>
+#include <unistd.h>
 
 using namespace rill;
 using namespace rill::tools;
 
+/// Keeps files from being opened as a standard stream that was closed, and
+/// lets writing beyond a size limit fail instead of ending the program.
+static void secureStreams() {
+  for (int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (fcntl(fd, F_GETFD) == -1) {
+      // The lowest free number; in the wrong direction, so that use fails.
+      (void)!open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+    }
+  }
+  std::signal(SIGXFSZ, SIG_IGN);
+}
+
 Tool::Tool(const std::string &name, const std::string &line,
            const std::string &examples)
     : app(line, name) {
+  secureStreams();
   app.description(line + "\n\nExamples:\n" + examples);
   app.add_flag("-v,--verbose", verbosity, "say more (repeat)");
   app.add_flag("-q,--quiet", quiet, "say nothing but results and errors");
@@ -121,6 +137,17 @@ int Tool::fail(const rt::Error &error) const {
       {"mend", error.mend}};
   std::fprintf(stderr, "%s\n", rt::writeJson(line).c_str());
   return error.exitCode();
+}
+
+int Tool::end(const rt::Status &status) const {
+  if (!status.ok()) {
+    return fail(status.get());
+  }
+  if (std::fflush(stdout) != 0 || std::ferror(stdout)) {
+    return fail(rt::makeError(rt::ErrorCode::WriteFailed, "standard output",
+                              "it is closed or full"));
+  }
+  return 0;
 }
 
 int Tool::usage(const std::string &why) const {

@@ -38,6 +38,9 @@ public:
 
   /// Prints the error as --log-format asks and returns its exit code.
   int fail(const rt::Error &error) const;
+  /// How a tool ends: 0, or the error's exit code. Standard output that could
+  /// not be written is an error too.
+  int end(const rt::Status &status) const;
   /// A usage error.
   int usage(const std::string &why) const;
   /// A line on standard error, unless -q.

@@ -9,7 +9,7 @@ generated weights, grids of its pictures); reference.safetensors with
   text.logits_bf16, ...        the same computed in bf16 throughout
   text.tokens, vl.tokens       [B,64] greedy continuation in f32
   patches.K                    [N,3*P*P] f32, normalised, of picture K
-  features.K                   [N/4,H] f32, what the vision path gives for it
+  features.K                   [N/f^2,H] f32, what the vision path gives for it
 The weights are those of tools/dev/make_checkpoint --config."""
 
 import argparse
@@ -23,7 +23,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import torch
 from safetensors.torch import save_file
-from transformers import AutoModelForImageTextToText
+from transformers import AutoModelForCausalLM, AutoModelForImageTextToText
 
 import checkpoint_lib as lib
 
@@ -32,59 +32,105 @@ STEPS = 64
 MIN_GAP = 2e-3  # between the best two logits of every greedy step
 
 
-def random_case(rng, number):
-    """A configuration; the first cases force what chance might leave out."""
-    heads, kv = rng.choice([(2, 1), (4, 2), (4, 4), (6, 2), (8, 2), (3, 1)])
-    d = rng.choice([8, 16, 32, 64])
-    layers = rng.randint(2, 5)
-    kinds = [rng.choice(["conv", "full_attention"]) for _ in range(layers)]
-    # The official classes cannot generate without any attention layer.
-    kinds[rng.randrange(layers)] = "full_attention"
-    if number == 0:
-        kinds = ["conv", "full_attention"] * 2
-    vision_d, vision_heads = rng.choice([(32, 2), (64, 1), (144, 2), (48, 3), (72, 1)])
-    if number == 1:
-        vision_d, vision_heads = 144, 2
-    vocab, tied = rng.randint(97, 300), rng.random() < 0.6
+def decks(seed):
+    """Field -> values, shuffled by the seed; case n takes entry n modulo the length.
+    No deck is longer than 12, so 12 cases hold every value."""
+    rng = random.Random(f"{seed} decks")
+    values = {
+        "taps": list(range(2, 9)),
+        "heads": [(2, 1), (4, 2), (4, 4), (6, 2), (8, 2), (3, 1), (8, 1), (6, 3)],
+        "head_dim": [8, 16, 32, 64, 24],
+        "own_head_dim": [True, False, False, False],
+        "vision": [(144, 2), (72, 1), (32, 2), (64, 1), (48, 3)],
+        "vision_mlp": [48, 80, 112, 176, 64, 96],
+        "feed_forward": [40, 64, 96, 112, 208],
+        "multiplier": [1.0, 1.3, 0.7],
+        "adjust": [True, False, False],
+        "factor": [2, 2, 2, 1, 2, 3, 2],
+        "patch_size": [2, 4, 8],
+        "table": [16, 36, 64],
+        "projector": [20, 48, 64, 37],
+        "layer_norm": [True, False],
+        "projector_bias": [True, True, False],
+        "conv_bias": [True, False, False],
+        "tied": [True, True, False],
+        "eps": [1e-5, 1e-6],
+        "theta": [10000.0, 1000000.0],
+        "shards": [1, 2, 1, 3],
+        "pictures": [1, 2, 3]}
+    for deck in values.values():
+        rng.shuffle(deck)
+    return values
+
+
+def layer_kinds(rng):
+    """Two to five layers of both kinds; the official classes cannot generate
+    without any attention layer."""
+    kinds = ["conv", "full_attention"]
+    kinds += [rng.choice(["conv", "full_attention"]) for _ in range(rng.randint(0, 3))]
+    rng.shuffle(kinds)
+    return kinds
+
+
+def text_config(rng, draw):
+    """Hidden widths up to 256: with these weights torch's own f32 is 6.5e-5 from
+    f64 at width 512, which would leave little of the 1e-4 allowed."""
+    (heads, kv), kinds = draw("heads"), layer_kinds(rng)
+    d = min(draw("head_dim"), 256 // heads // 2 * 2)
     text = {
-        "model_type": "lfm2", "vocab_size": vocab, "hidden_size": heads * d,
-        "intermediate_size": rng.choice([40, 64, 96, 112, 208]), "num_hidden_layers": len(kinds),
+        "model_type": "lfm2", "vocab_size": rng.randint(97, 300), "hidden_size": heads * d,
+        "intermediate_size": draw("feed_forward"), "num_hidden_layers": len(kinds),
         "num_attention_heads": heads, "num_key_value_heads": kv, "max_position_embeddings": 512,
-        "norm_eps": rng.choice([1e-5, 1e-6]), "conv_L_cache": rng.choice([2, 3, 3, 4, 5]),
-        "rope_parameters": {"rope_theta": rng.choice([10000.0, 1000000.0]),
-                            "rope_type": "default"},
-        "conv_bias": rng.random() < 0.4, "block_auto_adjust_ff_dim": rng.random() < 0.3,
-        "block_multiple_of": 32, "block_ffn_dim_multiplier": 1.0, "layer_types": kinds,
-        "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0, "tie_word_embeddings": tied}
+        "norm_eps": draw("eps"), "conv_L_cache": draw("taps"),
+        "rope_parameters": {"rope_theta": draw("theta"), "rope_type": "default"},
+        "conv_bias": draw("conv_bias"), "block_auto_adjust_ff_dim": draw("adjust"),
+        "block_multiple_of": 32, "block_ffn_dim_multiplier": draw("multiplier"),
+        "layer_types": kinds, "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0,
+        "tie_word_embeddings": draw("tied")}
+    if draw("own_head_dim"):
+        text["head_dim"] = d + 8
+    return text
+
+
+def random_case(seed, number):
+    """A configuration. Case 2 is a batch of two, case 5 of twelve has no
+    vision, every fourth checkpoint is f32."""
+    rng = random.Random(f"{seed} case {number}")
+    values = decks(seed)
+    draw = lambda field: values[field][number % len(values[field])]
+    dtype = "F32" if number % 4 == 3 else "BF16"
+    name = {"F32": "float32", "BF16": "bfloat16"}[dtype]
+    case = {"weights_seed": rng.randrange(1, 2**31), "dtype": dtype, "shards": draw("shards"),
+            "batch": 2 if number == 2 else 1, "pictures": []}
+    text = text_config(rng, draw)
+    if number % 12 == 5:
+        return {"architectures": ["Lfm2ForCausalLM"], "dtype": name, **text}, case
+    factor, (vision_d, vision_heads) = draw("factor"), draw("vision")
     vision = {
         "model_type": "siglip2_vision_model", "hidden_size": vision_d,
-        "intermediate_size": rng.choice([48, 80, 112, 64, 176]),
-        "num_hidden_layers": rng.randint(1, 3), "num_attention_heads": vision_heads,
-        "num_channels": 3, "patch_size": rng.choice([2, 4, 8]),
-        "num_patches": rng.choice([16, 36, 64]), "hidden_act": "gelu_pytorch_tanh",
-        "layer_norm_eps": 1e-6, "attention_dropout": 0.0, "vision_use_head": False}
+        "intermediate_size": draw("vision_mlp"), "num_hidden_layers": rng.randint(1, 3),
+        "num_attention_heads": vision_heads, "num_channels": 3, "patch_size": draw("patch_size"),
+        "num_patches": draw("table"), "hidden_act": "gelu_pytorch_tanh",
+        "layer_norm_eps": draw("eps"), "attention_dropout": 0.0, "vision_use_head": False}
     config = {
         "architectures": ["Lfm2VlForConditionalGeneration"], "model_type": "lfm2_vl",
-        "dtype": "bfloat16", "image_token_id": 5, "downsample_factor": 2,
-        "projector_hidden_size": rng.choice([20, 48, 64]), "projector_hidden_act": "gelu",
-        "projector_bias": rng.random() < 0.7, "projector_use_layernorm": rng.random() < 0.5,
-        "tie_word_embeddings": tied, "text_config": text, "vision_config": vision}
-    dtype = "F32" if number % 4 == 3 else "BF16"
-    if dtype == "F32":
-        config["dtype"] = "float32"
-    pictures = [] if number % 6 == 5 else [
-        [2 * rng.randint(1, 5), 2 * rng.randint(1, 5)] for _ in range(rng.randint(1, 3))]
-    case = {"weights_seed": rng.randrange(1, 2**31), "dtype": dtype,
-            "shards": rng.choice([1, 1, 2, 3]), "batch": 2 if number == 2 else 1,
-            "pictures": pictures}
+        "dtype": name, "image_token_id": rng.choice([3, 4, 5]), "downsample_factor": factor,
+        "projector_hidden_size": draw("projector"), "projector_hidden_act": "gelu",
+        "projector_bias": draw("projector_bias"), "projector_use_layernorm": draw("layer_norm"),
+        "tie_word_embeddings": text["tie_word_embeddings"], "text_config": text,
+        "vision_config": vision}
+    # No grid is one column wide: torch 2.15 resizes to (n, 1) wrongly on the CPU
+    # (it is not the transpose of its own (1, n)).
+    side = lambda: factor * rng.randint(2 if factor == 1 else 1, 10 // factor)
+    case["pictures"] = [[side(), side()] for _ in range(draw("pictures"))]
     return config, case
 
 
 def make_prompt(rng, config, case, features):
     """[B,S] ids; the same pictures in the same places of every row."""
-    vocab, image = config["text_config"]["vocab_size"], config["image_token_id"]
+    vocab, image = config.get("text_config", config)["vocab_size"], config.get("image_token_id")
     word = lambda: rng.randrange(6, vocab)
-    layout = [None] * rng.randint(1, 6)
+    layout = [None] * rng.randint(1, 6 if features else 30)
     for count in features:
         layout += [image] * count + [None] * rng.randint(1, 4)
     return torch.tensor([[1] + [word() if item is None else item for item in layout]
@@ -93,16 +139,16 @@ def make_prompt(rng, config, case, features):
 
 def picture_inputs(config, case, number):
     """Normalised patches of every picture from generated bytes, and HF's inputs."""
-    vision = config["vision_config"]
-    width = 3 * vision["patch_size"] ** 2
-    patches = []
+    if not case["pictures"]:
+        return [], {}
+    width, patches = 3 * config["vision_config"]["patch_size"] ** 2, []
     for k, (rows, columns) in enumerate(case["pictures"]):
         start, count = lib.start_value(f"picture.{number}.{k}", case["weights_seed"]), rows * columns
         data = [lib.byte_at(start, e) for e in range(count * width)]
         patches.append(((torch.tensor(data, dtype=torch.float32) - 127.5) / 127.5)
                        .reshape(count, width))
     batch = case["batch"]
-    most = max((p.shape[0] for p in patches), default=0)
+    most = max(p.shape[0] for p in patches)
     padded = torch.zeros(len(patches), most, width)
     mask = torch.zeros(len(patches), most, dtype=torch.int32)
     for k, rows in enumerate(patches):
@@ -144,14 +190,15 @@ def features_of(model, visual, count):
 
 
 def make_case(folder, seed, number, keep_checkpoint):
-    rng = random.Random(f"{seed} case {number}")
-    config, case = random_case(rng, number)
+    config, case = random_case(seed, number)
+    rng = random.Random(f"{seed} prompts {number}")
     target = os.path.join(folder, f"{number:02}")
     os.makedirs(target, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         place = target if keep_checkpoint else scratch
         lib.write_checkpoint(place, config, {}, case["dtype"], case["weights_seed"], case["shards"])
-        models = [AutoModelForImageTextToText.from_pretrained(place, dtype=dtype).eval()
+        kind = AutoModelForImageTextToText if case["pictures"] else AutoModelForCausalLM
+        models = [kind.from_pretrained(place, dtype=dtype).eval()
                   for dtype in (torch.float32, torch.bfloat16)]
     patches, visual = picture_inputs(config, case, number)
     out = {f"patches.{k}": rows for k, rows in enumerate(patches)}
@@ -168,7 +215,7 @@ def make_case(folder, seed, number, keep_checkpoint):
     lib.write_json(target + "/case.json", case)
     save_file({name: value.contiguous() for name, value in out.items()},
               target + "/reference.safetensors")
-    text = config["text_config"]
+    text = config.get("text_config", config)
     print(f"{number:02} layers {len(text['layer_types'])} heads {text['num_attention_heads']}/"
           f"{text['num_key_value_heads']} L {text['conv_L_cache']} tied "
           f"{config['tie_word_embeddings']} pictures {case['pictures']}", flush=True)

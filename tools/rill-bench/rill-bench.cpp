@@ -325,5 +325,5 @@ int main(int argc, char **argv) {
     sample();
   }
   print(rows, flags, read, fma, bench.threads());
-  return 0;
+  return tool.end({});
 }

@@ -155,5 +155,5 @@ int main(int argc, char **argv) {
   if (options.output != "-") {
     tool.note("wrote " + options.output);
   }
-  return 0;
+  return tool.end({});
 }

@@ -171,14 +171,13 @@ static int explain(const tools::Tool &tool, std::string code) {
   return tool.usage("there is no error code " + code);
 }
 
-static int doctor() {
+static void doctor() {
   std::string levels;
   for (const std::string &target : rt::cpuTargets()) {
     levels += (levels.empty() ? "" : ", ") + target;
   }
   std::printf("cpu: %s\n",
               levels.empty() ? "no x86-64-v3 (AVX2, FMA)" : levels.c_str());
-  return 0;
 }
 
 int main(int argc, char **argv) {
@@ -207,12 +206,13 @@ int main(int argc, char **argv) {
     return explain(tool, flags.explain);
   }
   if (flags.doctor) {
-    return doctor();
+    doctor();
+    return tool.end({});
   }
   if (flags.file.empty() || (flags.extract >= 0 && flags.output.empty())) {
     return tool.usage(flags.file.empty() ? "a file is required"
                                          : "--extract needs -o");
   }
   rt::Status status = inspect(flags);
-  return status.ok() ? 0 : tool.fail(status.get());
+  return tool.end(status);
 }

@@ -105,5 +105,5 @@ int main(int argc, char **argv) {
     return code;
   }
   rt::Status status = run(flags);
-  return status.ok() ? 0 : tool.fail(status.get());
+  return tool.end(status);
 }

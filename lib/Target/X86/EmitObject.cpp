@@ -15,14 +15,17 @@
 #include "llvm/IR/Module.h"
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Support/FileSystem.h"
-#include "llvm/Support/FileUtilities.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Program.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Support/raw_ostream.h"
 #include "llvm/Target/TargetMachine.h"
 
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
+#include <sys/mman.h>
+#include <unistd.h>
 
 using namespace mlir;
 
@@ -72,29 +75,39 @@ static std::unique_ptr<llvm::Module> translate(ModuleOp lowered,
   return module;
 }
 
-/// Runs ld.lld on one object file.
-static LogicalResult link(ModuleOp at, StringRef object, StringRef library) {
+namespace {
+/// A file in memory, which the linker inherits: nothing of it can stay behind,
+/// however the compiler ends.
+struct MemoryFile {
+  explicit MemoryFile(const char *name) : fd(memfd_create(name, 0)) {}
+  ~MemoryFile() {
+    if (fd >= 0) {
+      close(fd);
+    }
+  }
+  MemoryFile(const MemoryFile &) = delete;
+  MemoryFile &operator=(const MemoryFile &) = delete;
+  std::string path() const { return "/proc/self/fd/" + std::to_string(fd); }
+
+  const int fd;
+};
+} // namespace
+
+/// Runs ld.lld from one file to the other.
+static LogicalResult link(ModuleOp at, const MemoryFile &object,
+                          const MemoryFile &library) {
   std::string linker = RILL_LLVM_TOOLS "/ld.lld";
   if (const char *chosen = std::getenv("RILL_LLD")) {
     linker = chosen;
   }
-  StringRef arguments[] = {linker,
-                           "-shared",
-                           "--build-id=none",
-                           "-z",
-                           "noexecstack",
-                           "-z",
-                           "relro",
-                           "-z",
-                           "now",
-                           "--hash-style=gnu",
-                           "-s",
-                           object,
-                           "-o",
-                           library};
-  std::string message;
-  int code = llvm::sys::ExecuteAndWait(linker, arguments, std::nullopt, {}, 120,
-                                       0, &message);
+  std::string input = object.path(), output = library.path(), message;
+  StringRef arguments[] = {
+      linker, "-shared", "--build-id=none",  "-z", "noexecstack", "-z", "relro",
+      "-z",   "now",     "--hash-style=gnu", "-s", input,         "-o", "-"};
+  std::optional<StringRef> redirects[] = {std::nullopt, StringRef(output),
+                                          std::nullopt};
+  int code = llvm::sys::ExecuteAndWait(linker, arguments, std::nullopt,
+                                       redirects, 120, 0, &message);
   if (code != 0) {
     return at.emitError() << linker << " ended with " << code
                           << (message.empty() ? "" : ": ") << message;
@@ -118,8 +131,30 @@ FailureOr<std::string> rill::x86::emitLLVMText(ModuleOp lowered,
   return text;
 }
 
+/// Writes the object code of `module` to `object`; what went wrong with the
+/// file goes to `unwritten`.
+static LogicalResult writeObject(ModuleOp at, llvm::TargetMachine &machine,
+                                 llvm::Module &module, const MemoryFile &object,
+                                 std::string &unwritten) {
+  llvm::raw_fd_ostream os(object.fd, /*shouldClose=*/false);
+  llvm::legacy::PassManager passes;
+  if (machine.addPassesToEmitFile(passes, os, nullptr,
+                                  llvm::CodeGenFileType::ObjectFile)) {
+    return at.emitError("the target emits no object files");
+  }
+  passes.run(module);
+  os.flush();
+  if (os.has_error()) {
+    unwritten = os.error().message();
+    os.clear_error();
+    return at.emitError("the object file cannot be written: ") << unwritten;
+  }
+  return success();
+}
+
 FailureOr<std::string> rill::x86::emitSharedObject(ModuleOp lowered,
-                                                   StringRef target) {
+                                                   StringRef target,
+                                                   std::string &unwritten) {
   std::string error;
   auto machine = makeMachine(target, error);
   llvm::LLVMContext context;
@@ -128,26 +163,16 @@ FailureOr<std::string> rill::x86::emitSharedObject(ModuleOp lowered,
   if (!module) {
     return lowered.emitError() << "no LLVM IR for " << target << ": " << error;
   }
-  llvm::SmallString<128> object, library;
-  int handle;
-  if (llvm::sys::fs::createTemporaryFile("rill", "o", handle, object) ||
-      llvm::sys::fs::createTemporaryFile("rill", "so", library)) {
-    return lowered.emitError("no temporary file can be made");
+  MemoryFile object("rill.o"), library("rill.so");
+  if (object.fd < 0 || library.fd < 0) {
+    unwritten = std::strerror(errno);
+    return lowered.emitError("no file in memory can be made: ") << unwritten;
   }
-  llvm::FileRemover removeObject(object), removeLibrary(library);
-  {
-    llvm::raw_fd_ostream os(handle, /*shouldClose=*/true);
-    llvm::legacy::PassManager passes;
-    if (machine->addPassesToEmitFile(passes, os, nullptr,
-                                     llvm::CodeGenFileType::ObjectFile)) {
-      return lowered.emitError("the target emits no object files");
-    }
-    passes.run(*module);
-  }
-  if (failed(link(lowered, object, library))) {
+  if (failed(writeObject(lowered, *machine, *module, object, unwritten)) ||
+      failed(link(lowered, object, library))) {
     return failure();
   }
-  auto bytes = llvm::MemoryBuffer::getFile(library, /*IsText=*/false,
+  auto bytes = llvm::MemoryBuffer::getFile(library.path(), /*IsText=*/false,
                                            /*RequiresNullTerminator=*/false);
   if (!bytes) {
     return lowered.emitError("the linked object cannot be read");

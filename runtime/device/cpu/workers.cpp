@@ -7,6 +7,7 @@
 #include "runtime/device/cpu/workers.h"
 
 #include <algorithm>
+#include <cstring>
 #include <sched.h>
 
 #if defined(__x86_64__)
@@ -36,18 +37,35 @@ Workers::create(int threads, uint64_t scratchBytes, size_t maxLaunches) {
               Memory::allocate(workers->scratchStride * threads,
                                "scratch of the worker threads"));
   workers->progress = std::make_unique<Progress[]>(maxLaunches);
+  workers->team.reserve(threads - 1);
   for (int i = 1; i < threads; ++i) {
-    workers->team.emplace_back([raw = workers.get(), i] { raw->work(i); });
+    Member member = {workers.get(), i, {}};
+    workers->team.push_back(member);
+    int error = pthread_create(&workers->team.back().thread, nullptr, enter,
+                               &workers->team.back());
+    if (error) {
+      workers->team.pop_back();
+      return makeError(
+          ErrorCode::OutOfMemory, "worker threads",
+          format("thread %d of %d: %s", i + 1, threads, std::strerror(error)),
+          "ask for fewer threads");
+    }
   }
   return workers;
+}
+
+void *Workers::enter(void *member) {
+  auto *self = static_cast<Member *>(member);
+  self->workers->work(self->index);
+  return nullptr;
 }
 
 Workers::~Workers() {
   stop = true;
   epoch.fetch_add(1, std::memory_order_release);
   epoch.notify_all();
-  for (std::thread &thread : team) {
-    thread.join();
+  for (Member &member : team) {
+    pthread_join(member.thread, nullptr);
   }
 }
 

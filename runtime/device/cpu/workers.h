@@ -12,8 +12,8 @@
 
 #include <atomic>
 #include <memory>
+#include <pthread.h>
 #include <span>
-#include <thread>
 #include <vector>
 
 namespace rill::rt {
@@ -30,7 +30,8 @@ struct CpuLaunch {
 class Workers {
 public:
   /// `threads` >= 1, the caller's included; `scratchBytes` per thread;
-  /// `maxLaunches` bounds the list of a call.
+  /// `maxLaunches` bounds the list of a call. OutOfMemory when the system
+  /// gives no more threads.
   static Result<std::unique_ptr<Workers>>
   create(int threads, uint64_t scratchBytes, size_t maxLaunches);
   ~Workers();
@@ -44,11 +45,19 @@ private:
     std::atomic<int64_t> next, done;
   };
 
+  /// One thread of the team and the number it works under.
+  struct Member {
+    Workers *workers;
+    int index;
+    pthread_t thread;
+  };
+
   Workers() = default;
+  static void *enter(void *member);
   void work(int index);
   void walk(int index);
 
-  std::vector<std::thread> team;
+  std::vector<Member> team; ///< reserved: members keep their addresses
   Memory scratch;
   uint64_t scratchStride = 0;
   std::unique_ptr<Progress[]> progress;

@@ -11,6 +11,8 @@
 #include "runtime/generate/sampling.h"
 
 using namespace rill::rt;
+using rill::test::fuzzManifest;
+using rill::test::fuzzPlan;
 using rill::test::FuzzTarget;
 
 static std::string_view textOf(std::span<const uint8_t> bytes) {
@@ -98,6 +100,8 @@ std::span<const FuzzTarget> rill::test::fuzzTargets() {
                                             {"tokenizer", fuzzTokenizer},
                                             {"template", fuzzTemplate},
                                             {"image", fuzzImage},
-                                            {"npy", fuzzNpy}};
+                                            {"npy", fuzzNpy},
+                                            {"manifest", fuzzManifest},
+                                            {"plan", fuzzPlan}};
   return kTargets;
 }

@@ -22,9 +22,11 @@ bool isTarget(llvm::StringRef target);
 /// Compiles the nested module `lowered` (LLVM dialect, phase `lowered`) to a
 /// shared object for `target`: no needed libraries, no constructors, nothing
 /// undefined but memcpy, memset and memmove. Linked by the ld.lld beside LLVM
-/// (or `RILL_LLD`). Emits an error at the module when it fails.
+/// (or `RILL_LLD`). Emits an error at the module when it fails; `unwritten`
+/// receives what happened when a file in memory could not be written.
 mlir::FailureOr<std::string> emitSharedObject(mlir::ModuleOp lowered,
-                                              llvm::StringRef target);
+                                              llvm::StringRef target,
+                                              std::string &unwritten);
 
 /// The LLVM IR text after optimisation, for --emit llvm and dumps.
 mlir::FailureOr<std::string> emitLLVMText(mlir::ModuleOp lowered,
