@@ -14,6 +14,9 @@ using namespace rill::kernel;
 
 using Memory = KernelCode::Memory;
 
+/// Score of a key that is not seen: e^(kUnseen - m) is 0 beside any seen key.
+static constexpr double kUnseen = -1e30;
+
 namespace {
 /// Keys or values of one segment: key t begins at base + t * stride.
 struct Segment {
@@ -31,7 +34,11 @@ private:
   Segment segment(size_t index);
   void loadQueries();
   void addBlock(const Segment &segment, Value first, Value count);
-  void softmaxRow(const Segment &segment, Value first, Value count, Value row);
+  using Seen = std::function<Value(Value)>;
+  SmallVector<Value> maskedScores(Value row, const Seen &seen);
+  void softmaxRows(Value row, const Seen &seen);
+  void softmaxBlock(const Segment &segment, Value first, Value count,
+                    Value row);
   void packValues(const Segment &segment, Value first, Value count);
   void store();
   /// Sequence row of this call, and query head, of a row of the tile.
@@ -131,7 +138,7 @@ void FlashTile::loadQueries() {
       code.storeSome(code.spread(code.real(0.0), count), sums,
                      code.add(sum, i));
     });
-    code.store(code.real(-1e30), tops, row);
+    code.store(code.real(kUnseen), tops, row);
     code.store(code.real(0.0), totals, row);
   });
 }
@@ -156,47 +163,92 @@ void FlashTile::packValues(const Segment &segment, Value first, Value count) {
   });
 }
 
-/// Scores of a row into weights; the row's sums shrink to the new maximum.
-void FlashTile::softmaxRow(const Segment &segment, Value first, Value count,
-                           Value row) {
-  Value seen = count;
+/// The scores of shape.rows rows from `row`, those of unseen keys lowered.
+/// `seen(r)` is how many keys of the block row r sees; null: all.
+SmallVector<Value> FlashTile::maskedScores(Value row, const Seen &seen) {
+  int64_t lanes = shape.lanes;
+  SmallVector<Value> parts;
+  for (int64_t r = 0; r < shape.rows; ++r) {
+    Value own = code.add(row, code.integer(r));
+    Value at = code.mul(own, code.integer(kFlashKeys));
+    Value count = seen ? seen(own) : Value();
+    for (int64_t t = 0; t < kFlashKeys; t += lanes) {
+      Value part =
+          code.loadVector(scores, code.add(at, code.integer(t)), lanes);
+      if (count) {
+        part = code.select(
+            code.lanesBelow(code.sub(count, code.integer(t)), lanes), part,
+            code.splat(code.real(kUnseen), lanes));
+      }
+      parts.push_back(part);
+    }
+  }
+  return parts;
+}
+
+/// Scores of shape.rows rows into weights; their sums shrink to the new
+/// maxima. One exponential gives the factors of all these rows.
+void FlashTile::softmaxRows(Value row, const Seen &seen) {
+  int64_t lanes = shape.lanes, perRow = kFlashKeys / lanes;
+  SmallVector<Value> parts = maskedScores(row, seen), rowTops, rowTotals;
+  for (int64_t r = 0; r < shape.rows; ++r) {
+    Value top = parts[r * perRow];
+    for (int64_t i = 1; i < perRow; ++i) {
+      top = code.fmax(top, parts[r * perRow + i]);
+    }
+    rowTops.push_back(top);
+  }
+  Value old = code.loadVector(tops, row, shape.rows);
+  Value best = code.fmax(old, code.slice(code.maxMany(rowTops), 0, shape.rows));
+  Value keep = code.exp(code.fsub(old, best));
+  code.storeVector(best, tops, row);
+  for (int64_t r = 0; r < shape.rows; ++r) {
+    Value own = code.add(row, code.integer(r));
+    Value at = code.mul(own, code.integer(kFlashKeys));
+    Value top = code.splat(code.extract(best, r), lanes);
+    Value total;
+    for (int64_t i = 0; i < perRow; ++i) {
+      Value weight = code.exp(code.fsub(parts[r * perRow + i], top));
+      if (seen) {
+        // A row that sees no key of the block has weight e^0 everywhere.
+        Value inside = code.lanesBelow(
+            code.sub(seen(own), code.integer(i * lanes)), lanes);
+        weight = code.select(inside, weight, code.splat(code.real(0.0), lanes));
+      }
+      total = total ? code.fadd(total, weight) : weight;
+      code.storeVector(weight, scores, code.add(at, code.integer(i * lanes)));
+    }
+    rowTotals.push_back(total);
+    Value sum = code.mul(own, code.integer(padded));
+    Value factor = code.splat(code.extract(keep, r), lanes);
+    for (int64_t i = 0; i < padded; i += lanes) {
+      Value to = code.add(sum, code.integer(i));
+      code.storeVector(code.fmul(code.loadVector(sums, to, lanes), factor),
+                       sums, to);
+    }
+  }
+  Value added = code.slice(code.sumMany(rowTotals), 0, shape.rows);
+  Value total = code.loadVector(totals, row, shape.rows);
+  code.storeVector(code.fma(total, keep, added), totals, row);
+}
+
+/// Keys first .. first + count - 1. Only the last block, or one on the
+/// diagonal, has keys that a row does not see.
+void FlashTile::softmaxBlock(const Segment &segment, Value first, Value count,
+                             Value row) {
+  Value full = code.equal(count, code.integer(kFlashKeys));
   if (segment.causal) {
     Value own = code.add(sequenceRow(row), code.integer(1));
-    seen = code.min(count, code.sub(own, first));
+    Value end = code.add(first, code.integer(kFlashKeys - 1));
+    full = code.both(full, code.less(end, own));
   }
-  Value at = code.mul(row, code.integer(kFlashKeys));
-  int64_t lanes = shape.lanes;
-  Value low = code.splat(code.real(-1e30), lanes);
-  SmallVector<Value> parts;
-  Value top = low;
-  for (int64_t t = 0; t < kFlashKeys; t += lanes) {
-    Value part = code.loadVector(scores, code.add(at, code.integer(t)), lanes);
-    Value inside = code.lanesBelow(code.sub(seen, code.integer(t)), lanes);
-    part = code.select(inside, part, low);
-    parts.push_back(part);
-    top = code.fmax(top, part);
-  }
-  Value old = code.load(tops, row);
-  Value best = code.fmax(old, code.maxLanes(top));
-  Value keep = code.exp(code.fsub(old, best));
-  Value total = code.splat(code.real(0.0), lanes);
-  for (auto [i, part] : llvm::enumerate(parts)) {
-    auto t = static_cast<int64_t>(i) * lanes;
-    Value inside = code.lanesBelow(code.sub(seen, code.integer(t)), lanes);
-    Value weight = code.exp(code.fsub(part, code.splat(best, lanes)));
-    weight = code.select(inside, weight, code.splat(code.real(0.0), lanes));
-    total = code.fadd(total, weight);
-    code.storeVector(weight, scores, code.add(at, code.integer(t)));
-  }
-  code.store(best, tops, row);
-  code.store(code.fma(code.load(totals, row), keep, code.sumLanes(total)),
-             totals, row);
-  Value sum = code.mul(row, code.integer(padded));
-  code.eachVector(padded, lanes, [&](Value i, int64_t size) {
-    Value to = code.add(sum, i);
-    code.storeSome(
-        code.fmul(code.loadSome(sums, to, size), code.spread(keep, size)), sums,
-        to);
+  Value partly = code.equal(full, code.flag(false));
+  code.when(full, [&] { softmaxRows(row, nullptr); });
+  code.when(partly, [&] {
+    softmaxRows(row, [&](Value r) {
+      Value own = code.add(sequenceRow(r), code.integer(1));
+      return segment.causal ? code.min(count, code.sub(own, first)) : count;
+    });
   });
 }
 
@@ -227,10 +279,7 @@ void FlashTile::addBlock(const Segment &segment, Value first, Value count) {
               multiplyPanel(code, shape, rowsOf(queries, width), row,
                             code.integer(width), keys, kFlashKeys, kFlashKeys,
                             rowsOf(scores, kFlashKeys));
-              code.loop(code.integer(0), code.integer(shape.rows),
-                        [&](Value r) {
-                          softmaxRow(segment, first, count, code.add(row, r));
-                        });
+              softmaxBlock(segment, first, count, row);
               multiplyPanel(code, shape, rowsOf(scores, kFlashKeys), row,
                             code.integer(kFlashKeys), values, padded, padded,
                             rowsOf(sums, padded));

@@ -21,6 +21,7 @@ public:
 
 private:
   void clear();
+  void prefetchNext(Value row, Value k);
   void multiply(Value k, Value count);
   Rows widenedRows(Value row, Value k, Value count);
   void finish(int64_t count);
@@ -101,6 +102,29 @@ Rows GemmTile::widenedRows(Value row, Value k, Value count) {
   return {widened, to};
 }
 
+/// Asks for a share of the weights that the next pass packs: the next run of
+/// products, or the first of the next columns. All rows together ask for all.
+void GemmTile::prefetchNext(Value row, Value k) {
+  Value next = code.add(k, code.integer(kGemmInner));
+  Value wraps = code.less(code.integer(inner - 1), next);
+  Value at = code.select(wraps, code.integer(0), next);
+  Value from = code.select(wraps, code.add(firstColumn, code.integer(columns)),
+                           firstColumn);
+  int64_t share = (columns * shape.rows + kGemmRows - 1) / kGemmRows;
+  Value first =
+      code.mul(code.div(row, code.integer(shape.rows)), code.integer(share));
+  for (const Memory &weight : weights) {
+    int64_t line = 64 * 8 / weight.type.getElementTypeBitWidth();
+    for (int64_t i = 0; i < share; ++i) {
+      Value column = code.add(from, code.add(first, code.integer(i)));
+      Value start = code.add(code.mul(column, code.integer(inner)), at);
+      for (int64_t l = 0; l < kGemmInner; l += line) {
+        code.prefetch(weight, code.add(start, code.integer(l)));
+      }
+    }
+  }
+}
+
 /// Adds products k .. k + count - 1 to the sums of all rows.
 void GemmTile::multiply(Value k, Value count) {
   for (auto [weight, panel] : llvm::zip_equal(weights, panels)) {
@@ -115,6 +139,7 @@ void GemmTile::multiply(Value k, Value count) {
   }
   code.loop(code.integer(0), tileRows, shape.rows, ValueRange(),
             [&](Value row, ValueRange) {
+              prefetchNext(row, k);
               Rows a = widenedRows(row, k, count);
               for (auto [panel, sum] : llvm::zip_equal(panels, sums)) {
                 multiplyPanel(code, shape, a, row, count, panel, columns,

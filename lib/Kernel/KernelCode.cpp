@@ -127,6 +127,9 @@ Value KernelCode::rows(const Memory &memory, int64_t count) {
 Value KernelCode::integer(int64_t value) {
   return arith::ConstantOp::create(b, loc, b.getI64IntegerAttr(value));
 }
+Value KernelCode::flag(bool value) {
+  return arith::ConstantOp::create(b, loc, b.getBoolAttr(value));
+}
 Value KernelCode::real(double value) {
   return arith::ConstantOp::create(
       b, loc, b.getF32FloatAttr(static_cast<float>(value)));
@@ -250,6 +253,57 @@ static Value widen(OpBuilder &b, Location loc, Value value) {
   return arith::ExtFOp::create(b, loc, wide, value);
 }
 
+/// `type` with `element` for its element type.
+static Type withElement(Type type, Type element) {
+  if (auto vector = dyn_cast<VectorType>(type)) {
+    return VectorType::get(vector.getShape(), element);
+  }
+  return element;
+}
+
+static Value wordConstant(OpBuilder &b, Location loc, Type type, int32_t bits) {
+  Attribute scalar = b.getI32IntegerAttr(bits);
+  auto shaped = dyn_cast<ShapedType>(type);
+  auto attribute = shaped
+                       ? cast<TypedAttr>(DenseElementsAttr::get(shaped, scalar))
+                       : cast<TypedAttr>(scalar);
+  return arith::ConstantOp::create(b, loc, attribute);
+}
+
+/// The words of f32 values rounded to bf16, to nearest even; the low halves
+/// are not cleared. NaN stays NaN. bf16 itself never appears: LLVM takes
+/// vectors of it apart lane by lane.
+static Value bf16Words(OpBuilder &b, Location loc, Value value) {
+  Type word = withElement(value.getType(), b.getI32Type());
+  auto constant = [&](int32_t bits) {
+    return wordConstant(b, loc, word, bits);
+  };
+  Value bits = arith::BitcastOp::create(b, loc, word, value);
+  Value high = arith::ShRUIOp::create(b, loc, bits, constant(16));
+  Value odd = arith::AndIOp::create(b, loc, high, constant(1));
+  Value up = arith::AddIOp::create(b, loc, bits, constant(0x7fff));
+  up = arith::AddIOp::create(b, loc, up, odd);
+  Value nan =
+      arith::CmpFOp::create(b, loc, arith::CmpFPredicate::UNO, value, value);
+  return arith::SelectOp::create(b, loc, nan, constant(0x7fc00000), up);
+}
+
+/// What memory holds for f32 values stored as `element`.
+static Value stored(OpBuilder &b, Location loc, Value value, Type element) {
+  if (element.isF32()) {
+    return value;
+  }
+  if (!element.isBF16()) {
+    return arith::TruncFOp::create(
+        b, loc, withElement(value.getType(), element), value);
+  }
+  Value words = bf16Words(b, loc, value);
+  Value sixteen = wordConstant(b, loc, words.getType(), 16);
+  return arith::TruncIOp::create(
+      b, loc, withElement(value.getType(), b.getI16Type()),
+      arith::ShRUIOp::create(b, loc, words, sixteen));
+}
+
 Value KernelCode::load(const Memory &memory, Value index) {
   Type element = memory.type.getElementType();
   Value value = LLVM::LoadOp::create(b, loc, storage(element),
@@ -266,11 +320,8 @@ Value KernelCode::loadInteger(const Memory &memory, Value index) {
 
 void KernelCode::store(Value value, const Memory &memory, Value index) {
   Type element = memory.type.getElementType();
-  if (value.getType() != element) {
-    value = arith::TruncFOp::create(b, loc, element, value);
-  }
-  value = asBits(b, loc, storage(element), value);
-  LLVM::StoreOp::create(b, loc, value, address(memory.pointer, index, element),
+  LLVM::StoreOp::create(b, loc, stored(b, loc, value, element),
+                        address(memory.pointer, index, element),
                         bytesOf(element));
 }
 
@@ -333,13 +384,8 @@ std::pair<Value, Value> KernelCode::loadPairs(const Memory &memory, Value index,
 
 void KernelCode::storeVector(Value value, const Memory &memory, Value index) {
   Type element = memory.type.getElementType();
-  auto type = cast<VectorType>(value.getType());
-  if (type.getElementType() != element) {
-    value = arith::TruncFOp::create(
-        b, loc, VectorType::get(type.getShape(), element), value);
-  }
-  value = asBits(b, loc, storage(element), value);
-  LLVM::StoreOp::create(b, loc, value, address(memory.pointer, index, element),
+  LLVM::StoreOp::create(b, loc, stored(b, loc, value, element),
+                        address(memory.pointer, index, element),
                         bytesOf(element));
 }
 
@@ -347,11 +393,14 @@ Value KernelCode::rounded(Value value, Type element) {
   if (element.isF32()) {
     return value;
   }
-  Type narrow = element;
-  if (auto vector = dyn_cast<VectorType>(value.getType())) {
-    narrow = VectorType::get(vector.getShape(), element);
+  if (!element.isBF16()) {
+    return widen(b, loc, stored(b, loc, value, element));
   }
-  return widen(b, loc, arith::TruncFOp::create(b, loc, narrow, value));
+  Value words = bf16Words(b, loc, value);
+  Value mask =
+      wordConstant(b, loc, words.getType(), static_cast<int32_t>(0xffff0000u));
+  return arith::BitcastOp::create(b, loc, value.getType(),
+                                  arith::AndIOp::create(b, loc, words, mask));
 }
 
 void KernelCode::prefetch(const Memory &memory, Value index) {
@@ -393,9 +442,11 @@ Value KernelCode::maxLanes(Value vector) {
                      [&](Value x, Value y) { return fmax(x, y); });
 }
 
+using Fold = std::function<Value(Value, Value)>;
+
 /// Groups of `size` lanes of p, then of q, each folded to half its size.
 static Value foldGroups(KernelCode &code, Value p, Value q, int64_t size,
-                        int64_t lanes) {
+                        int64_t lanes, const Fold &fold) {
   SmallVector<int64_t> low, high;
   for (int64_t from : {int64_t(0), lanes}) {
     for (int64_t group = 0; group < lanes; group += size) {
@@ -405,22 +456,33 @@ static Value foldGroups(KernelCode &code, Value p, Value q, int64_t size,
       }
     }
   }
-  return code.fadd(vector::ShuffleOp::create(code.b, code.loc, p, q, low),
-                   vector::ShuffleOp::create(code.b, code.loc, p, q, high));
+  return fold(vector::ShuffleOp::create(code.b, code.loc, p, q, low),
+              vector::ShuffleOp::create(code.b, code.loc, p, q, high));
 }
 
-Value KernelCode::sumMany(ArrayRef<Value> vectors) {
+/// Lane i of the result: the lanes of vectors[i], folded.
+static Value foldMany(KernelCode &code, ArrayRef<Value> vectors,
+                      const Fold &fold) {
   int64_t lanes = cast<VectorType>(vectors[0].getType()).getDimSize(0);
   SmallVector<Value> level(vectors);
-  level.resize(lanes, splat(real(0.0), lanes));
+  level.resize(lanes, code.splat(code.real(0.0), lanes));
   for (int64_t size = lanes; size > 1; size /= 2) {
     SmallVector<Value> next;
     for (size_t i = 0; i < level.size(); i += 2) {
-      next.push_back(foldGroups(*this, level[i], level[i + 1], size, lanes));
+      next.push_back(
+          foldGroups(code, level[i], level[i + 1], size, lanes, fold));
     }
     level = std::move(next);
   }
   return level[0];
+}
+
+Value KernelCode::sumMany(ArrayRef<Value> vectors) {
+  return foldMany(*this, vectors, [&](Value x, Value y) { return fadd(x, y); });
+}
+
+Value KernelCode::maxMany(ArrayRef<Value> vectors) {
+  return foldMany(*this, vectors, [&](Value x, Value y) { return fmax(x, y); });
 }
 
 Value KernelCode::pad(Value value, int64_t lanes) {

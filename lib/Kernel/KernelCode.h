@@ -51,6 +51,7 @@ public:
 
   // Scalars.
   Value integer(int64_t value);
+  Value flag(bool value);
   Value real(double value);
   Value add(Value a, Value b);
   Value sub(Value a, Value b);
@@ -113,6 +114,8 @@ public:
   /// Lane i of the result is sumLanes(vectors[i]), to the bit; at most as many
   /// vectors as lanes. The lanes behind the last vector are zero.
   Value sumMany(mlir::ArrayRef<Value> vectors);
+  /// As sumMany, for the largest lane.
+  Value maxMany(mlir::ArrayRef<Value> vectors);
   /// Lanes first .. first + count - 1; a scalar when count is 1.
   Value slice(Value vector, int64_t first, int64_t count);
   Value extract(Value vector, int64_t lane);

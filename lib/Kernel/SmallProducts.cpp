@@ -164,27 +164,29 @@ void SmallProducts::block(ArrayRef<Memory> weights, Value row,
         code.mul(code.add(row, code.integer(r)), code.integer(inner)));
   }
   SmallVector<Value> vectors = sumsOf(weightRows, rowAt, ahead, tileColumns);
-  // Packed: lane i of the j-th result is the sum of vector j * lanes + i.
+  // Packed: sum i is lane i % size of vector i / size. The columns of one row
+  // stay in one vector.
+  int64_t size = lanes / columns * columns;
   SmallVector<Value> packed;
-  for (size_t i = 0; i < vectors.size(); i += lanes) {
-    size_t size = std::min<size_t>(lanes, vectors.size() - i);
-    packed.push_back(code.sumMany(ArrayRef(vectors).slice(i, size)));
+  for (size_t i = 0; i < vectors.size(); i += size) {
+    size_t some = std::min<size_t>(size, vectors.size() - i);
+    packed.push_back(code.sumMany(ArrayRef(vectors).slice(i, some)));
   }
   if (whole < inner) {
     SmallVector<Value> scalars;
     for (size_t i = 0; i < vectors.size(); ++i) {
-      scalars.push_back(code.extract(packed[i / lanes], i % lanes));
+      scalars.push_back(code.extract(packed[i / size], i % size));
     }
     addRest(scalars, weightRows, rowAt);
     for (size_t i = 0; i < vectors.size(); ++i) {
-      packed[i / lanes] = code.insert(scalars[i], packed[i / lanes], i % lanes);
+      packed[i / size] = code.insert(scalars[i], packed[i / size], i % size);
     }
   }
   for (int64_t r = 0; r < blockRows; ++r) {
     SmallVector<Value> sums;
     for (size_t w = 0; w < weights.size(); ++w) {
       int64_t i = (r * static_cast<int64_t>(weights.size()) + w) * columns;
-      sums.push_back(code.slice(packed[i / lanes], i % lanes, columns));
+      sums.push_back(code.slice(packed[i / size], i % size, columns));
     }
     store(code.add(row, code.integer(r)), first, columns, sums);
   }

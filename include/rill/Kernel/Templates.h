@@ -22,8 +22,9 @@ struct PanelShape {
   int64_t columns() const { return lanes * vectors; }
 };
 
-/// Rows of a tile of "gemm" and products of one pass over the inner dimension.
-inline constexpr int64_t kGemmRows = 192, kGemmInner = 256;
+/// Rows of a tile of "gemm" and products of one pass over the inner dimension:
+/// a panel stays in a first-level cache of 48 KiB while all rows pass by.
+inline constexpr int64_t kGemmRows = 256, kGemmInner = 128;
 
 /// Bytes of scratch that a tile of "gemm" with `weights` zipped weights needs.
 inline int64_t gemmScratch(PanelShape shape, int64_t weights) {

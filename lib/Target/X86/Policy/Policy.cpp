@@ -38,7 +38,7 @@ private:
 } // namespace
 
 static constexpr Chip kChips[] = {{"x86-64-v3", 8, 4, 4, 8, {8, 2, 6}},
-                                  {"x86-64-v4", 16, 8, 4, 16, {16, 4, 6}}};
+                                  {"x86-64-v4", 16, 8, 6, 24, {16, 4, 6}}};
 
 static std::string product(ArrayRef<std::string> dims) {
   std::string text = "1";
