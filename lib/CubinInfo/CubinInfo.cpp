@@ -79,6 +79,96 @@ void countOpcodes(std::string_view code, CubinKernel &k) {
   }
 }
 
+std::string_view bodyOf(std::string_view file, const Section &s) {
+  constexpr uint32_t kNoBits = 8;
+  return s.type != kNoBits && s.offset <= file.size() &&
+                 s.size <= file.size() - s.offset
+             ? file.substr(s.offset, s.size)
+             : std::string_view();
+}
+
+struct Elf {
+  std::string_view file;
+  const std::vector<Section> &sections;
+  std::string_view strings;
+
+  std::string_view nameOf(const Section &s) const {
+    if (s.name >= strings.size()) {
+      return {};
+    }
+    std::string_view name = strings.substr(s.name);
+    return name.substr(0, name.find('\0'));
+  }
+};
+
+/// What .nv.info says of a function: records of format 4 hold a symbol's
+/// index and a value.
+struct FunctionFacts {
+  int registers = 0, stack = 0;
+};
+
+std::map<uint32_t, FunctionFacts> readInfo(std::string_view info) {
+  constexpr uint8_t kSized = 4, kFrameSize = 0x11, kRegisters = 0x2f;
+  std::map<uint32_t, FunctionFacts> facts;
+  for (uint64_t at = 0; at + 4 <= info.size();) {
+    uint8_t format = static_cast<uint8_t>(info[at]),
+            attribute = static_cast<uint8_t>(info[at + 1]);
+    uint16_t size = 0;
+    read(info, at + 2, size);
+    uint32_t symbol = 0, value = 0;
+    if (format == kSized && size >= 8 && read(info, at + 4, symbol) &&
+        read(info, at + 8, value)) {
+      if (attribute == kRegisters) {
+        facts[symbol].registers = static_cast<int>(value & 0xffff);
+      } else if (attribute == kFrameSize) {
+        facts[symbol].stack = static_cast<int>(value & 0x7fffffff);
+      }
+    }
+    at += 4u + (format == kSized ? size : 0u);
+  }
+  return facts;
+}
+
+void readKernels(const Elf &elf, Cubin &out) {
+  constexpr std::string_view kText = ".text.", kShared = ".nv.shared.";
+  std::map<uint32_t, FunctionFacts> facts;
+  std::map<std::string, uint64_t, std::less<>> shared;
+  // From sm_90 on, a block's first 1024 bytes are the system's.
+  bool reserved = false;
+  for (const Section &s : elf.sections) {
+    std::string_view name = elf.nameOf(s);
+    if (name == ".nv.info") {
+      facts = readInfo(bodyOf(elf.file, s));
+    } else if (name.substr(0, kShared.size()) == kShared) {
+      reserved = reserved || name == ".nv.shared.reserved.0";
+      shared[std::string(name.substr(kShared.size()))] = s.size;
+    }
+  }
+  for (const Section &s : elf.sections) {
+    std::string_view name = elf.nameOf(s);
+    if (name.substr(0, kText.size()) != kText) {
+      continue;
+    }
+    CubinKernel k;
+    k.name = std::string(name.substr(kText.size()));
+    // Older ABIs keep the registers in the section's info, newer ones in
+    // .nv.info alone.
+    auto it = facts.find(s.info & 0xffffff);
+    k.registers = static_cast<int>(s.info >> 24);
+    if (it != facts.end()) {
+      k.registers = it->second.registers ? it->second.registers : k.registers;
+      k.stack = it->second.stack;
+    }
+    if (auto bytes = shared.find(k.name); bytes != shared.end()) {
+      uint64_t own = std::min<uint64_t>(bytes->second, 1u << 30);
+      k.shared = static_cast<int>(own - (reserved && own >= 1024 ? 1024 : 0));
+    }
+    k.codeBytes = s.size;
+    countOpcodes(bodyOf(elf.file, s), k);
+    out.kernels.push_back(std::move(k));
+  }
+}
+
 } // namespace
 
 PtxasLog parsePtxasLog(std::string_view log) {
@@ -154,33 +244,11 @@ bool readCubin(std::string_view b, Cubin &out, std::string &error) {
       return false;
     }
   }
-  auto body = [&](const Section &s) {
-    return s.type != 8 && s.offset <= b.size() && s.size <= b.size() - s.offset
-               ? b.substr(s.offset, s.size)
-               : std::string_view();
-  };
   if (names >= count) {
     error = "the section names are missing";
     return false;
   }
-  std::string_view strings = body(sections[names]);
-  constexpr std::string_view kText = ".text.";
-  for (const Section &s : sections) {
-    if (s.name >= strings.size()) {
-      continue;
-    }
-    std::string_view name = strings.substr(s.name);
-    name = name.substr(0, name.find('\0'));
-    if (name.substr(0, kText.size()) != kText) {
-      continue;
-    }
-    CubinKernel k;
-    k.name = std::string(name.substr(kText.size()));
-    k.registers = static_cast<int>(s.info >> 24);
-    k.codeBytes = s.size;
-    countOpcodes(body(s), k);
-    out.kernels.push_back(std::move(k));
-  }
+  readKernels({b, sections, bodyOf(b, sections[names])}, out);
   return true;
 }
 

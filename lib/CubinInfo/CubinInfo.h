@@ -52,7 +52,9 @@ Sass sassOf(uint32_t opcode);
 
 struct CubinKernel {
   std::string name;
-  int registers = 0;
+  int registers = 0; ///< of a thread
+  int shared = 0;    ///< static, bytes, without what the system reserves
+  int stack = 0;     ///< bytes of the stack frame
   uint64_t codeBytes = 0;
   std::map<uint32_t, uint64_t> opcodes; ///< 12-bit opcode -> count
   std::map<Sass, uint64_t> histogram;

@@ -228,16 +228,21 @@ static Type storage(Type element) {
                           : element;
 }
 
+/// `type` with `element` for its element type.
+static Type withElement(Type type, Type element) {
+  if (auto vector = dyn_cast<VectorType>(type)) {
+    return VectorType::get(vector.getShape(), element);
+  }
+  return element;
+}
+
 /// `value` with its elements taken as bits of `element`.
 static Value asBits(OpBuilder &b, Location loc, Type element, Value value) {
   if (getElementTypeOrSelf(value) == element) {
     return value;
   }
-  Type type = element;
-  if (auto vector = dyn_cast<VectorType>(value.getType())) {
-    type = VectorType::get(vector.getShape(), element);
-  }
-  return arith::BitcastOp::create(b, loc, type, value);
+  return arith::BitcastOp::create(b, loc, withElement(value.getType(), element),
+                                  value);
 }
 
 /// Widens bf16 and f16 to f32, scalar or vector.
@@ -251,14 +256,6 @@ static Value widen(OpBuilder &b, Location loc, Value value) {
     wide = VectorType::get(vector.getShape(), wide);
   }
   return arith::ExtFOp::create(b, loc, wide, value);
-}
-
-/// `type` with `element` for its element type.
-static Type withElement(Type type, Type element) {
-  if (auto vector = dyn_cast<VectorType>(type)) {
-    return VectorType::get(vector.getShape(), element);
-  }
-  return element;
 }
 
 static Value wordConstant(OpBuilder &b, Location loc, Type type, int32_t bits) {

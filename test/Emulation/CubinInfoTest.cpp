@@ -102,6 +102,45 @@ TEST(Cubin, OpcodeTableHoldsForThisToolkit) {
   }
 }
 
+/// Registers, shared memory and stack as ptxas's own log gives them, for the
+/// ABI before and after sm_90.
+TEST(Cubin, ResourcesAreThoseOfTheLog) {
+  std::string exe = ptxas();
+  if (exe.empty()) {
+    GTEST_SKIP() << "ptxas not found";
+  }
+  std::string base = testing::TempDir() + "cubinres" + std::to_string(getpid());
+  for (const char *chip : {"sm_80", "sm_90"}) {
+    std::string command = exe + " -v -arch=" + chip + " " + EMU_TEST_DIR +
+                          "/modules/resources.ptx -o " + base + ".cubin 2>" +
+                          base + ".log";
+    ASSERT_EQ(std::system(command.c_str()), 0);
+    auto text = [&](const char *suffix) {
+      std::ifstream in(base + suffix, std::ios::binary);
+      std::ostringstream all;
+      all << in.rdbuf();
+      std::remove((base + suffix).c_str());
+      return all.str();
+    };
+    PtxasLog log = parsePtxasLog(text(".log"));
+    Cubin c;
+    std::string error;
+    ASSERT_TRUE(readCubin(text(".cubin"), c, error)) << error;
+    ASSERT_EQ(c.kernels.size(), 2u);
+    ASSERT_EQ(log.kernels.size(), 2u);
+    for (const PtxasKernel &want : log.kernels) {
+      for (const CubinKernel &got : c.kernels) {
+        if (got.name == want.name) {
+          EXPECT_EQ(got.registers, want.registers) << chip << want.name;
+          EXPECT_EQ(got.shared, want.shared) << chip << want.name;
+          EXPECT_EQ(got.stack, want.stack) << chip << want.name;
+          EXPECT_EQ(got.stack > 0, want.name == "a");
+        }
+      }
+    }
+  }
+}
+
 TEST(Cubin, DamagedFilesAreRefused) {
   Cubin c;
   std::string error;

@@ -4,8 +4,12 @@
 //   //! shared BYTES
 //   //! in NAME TYPE HEX...    a buffer
 //   //! out NAME TYPE COUNT exact|ulp N|abs X|rel X HEX...
+//   //! start NAME HEX...      what an out buffer holds before the launch
 //   //! value TYPE HEX
-// HEX: one word per element. Arguments come in the order of their lines.
+//   //! tensormap BUFFER TYPE RANK DIMS STRIDES BOX ELEMENT-STRIDES SWIZZLE
+//   FILL
+// HEX: one word per element. Tensor maps are the first arguments, in order of
+// their lines; then come buffers and values, in order of theirs.
 #include "tools/rill-emu-run/Run.h"
 
 #include <algorithm>
@@ -34,11 +38,71 @@ static bool readWords(std::istringstream &in, const std::string &type,
   return true;
 }
 
+static bool readTensorMap(std::istringstream &in, Case &c) {
+  TensorMapArgument m;
+  if (!(in >> m.buffer >> m.type >> m.rank) || m.rank < 1 || m.rank > 5) {
+    return false;
+  }
+  auto list = [&](auto *values, uint32_t n) {
+    for (uint32_t i = 0; i < n; ++i) {
+      in >> values[i];
+    }
+  };
+  list(m.dims, m.rank);
+  list(m.strides, m.rank - 1);
+  list(m.box, m.rank);
+  list(m.elementStrides, m.rank);
+  if (!(in >> m.swizzle >> m.fill)) {
+    return false;
+  }
+  c.maps.push_back(m);
+  return true;
+}
+
+/// What an `out` buffer holds before the launch.
+static bool readStart(std::istringstream &in, Case &c) {
+  std::string name;
+  in >> name;
+  for (Argument &a : c.arguments) {
+    if (a.name == name) {
+      std::vector<char> bytes;
+      bool ok = readWords(in, a.type, bytes) && bytes.size() == a.bytes.size();
+      a.bytes = std::move(bytes);
+      return ok;
+    }
+  }
+  return false;
+}
+
+static bool readBuffer(std::istringstream &in, const std::string &what,
+                       Case &c) {
+  Argument a;
+  a.isValue = what == "value";
+  if (!a.isValue && !(in >> a.name)) {
+    return false;
+  }
+  if (!(in >> a.type) || !elementSize(a.type)) {
+    return false;
+  }
+  if (what == "out") {
+    size_t count = 0;
+    if (!(in >> count >> a.tolerance) || count > 1 << 24 ||
+        (a.tolerance != "exact" && !(in >> a.bound)) ||
+        !readWords(in, a.type, a.expected)) {
+      return false;
+    }
+    a.bytes.assign(count * elementSize(a.type), 0);
+  } else if (!readWords(in, a.type, a.bytes)) {
+    return false;
+  }
+  c.arguments.push_back(std::move(a));
+  return true;
+}
+
 static bool readLine(const std::string &line, Case &c) {
   std::istringstream in(line.substr(3));
   std::string what;
   in >> what;
-  Argument a;
   if (what == "kernel") {
     return bool(in >> c.kernel);
   }
@@ -49,41 +113,21 @@ static bool readLine(const std::string &line, Case &c) {
   if (what == "shared") {
     return bool(in >> c.shared);
   }
-  if (what == "value") {
-    a.isValue = true;
-    if (!(in >> a.type) || !elementSize(a.type) ||
-        !readWords(in, a.type, a.bytes)) {
-      return false;
-    }
-  } else if (what == "in") {
-    if (!(in >> a.name >> a.type) || !elementSize(a.type) ||
-        !readWords(in, a.type, a.bytes)) {
-      return false;
-    }
-  } else if (what == "out") {
-    size_t count = 0;
-    if (!(in >> a.name >> a.type >> count >> a.tolerance) ||
-        !elementSize(a.type) || count > 1 << 24) {
-      return false;
-    }
-    if (a.tolerance != "exact" && !(in >> a.bound)) {
-      return false;
-    }
-    if (!readWords(in, a.type, a.expected)) {
-      return false;
-    }
-    a.bytes.assign(count * elementSize(a.type), 0);
-  } else {
-    return false;
+  if (what == "tensormap") {
+    return readTensorMap(in, c);
   }
-  c.arguments.push_back(std::move(a));
-  return true;
+  if (what == "start") {
+    return readStart(in, c);
+  }
+  return (what == "in" || what == "out" || what == "value") &&
+         readBuffer(in, what, c);
 }
 
-std::string readCase(const std::string &path, Case &c) {
+rt::Status readCase(const std::string &path, Case &c) {
   std::ifstream in(path, std::ios::binary);
   if (!in) {
-    return "cannot read " + path;
+    return rt::makeError(rt::ErrorCode::FileUnreadable, path,
+                         "it cannot be opened");
   }
   std::string line;
   std::ostringstream all;
@@ -91,7 +135,9 @@ std::string readCase(const std::string &path, Case &c) {
   for (size_t number = 1; std::getline(in, line); ++number) {
     all << line << "\n";
     if (line.rfind("//!", 0) == 0 && !readLine(line, c)) {
-      return path + ":" + std::to_string(number) + ": malformed //! line";
+      return rt::makeError(rt::ErrorCode::PtxInvalid,
+                           path + ":" + std::to_string(number),
+                           "this //! line cannot be read");
     }
     if (line.rfind(".target", 0) == 0) {
       std::istringstream words(line);
@@ -101,7 +147,11 @@ std::string readCase(const std::string &path, Case &c) {
     }
   }
   c.ptx = all.str();
-  return c.kernel.empty() ? path + ": no //! kernel line" : "";
+  if (c.kernel.empty()) {
+    return rt::makeError(rt::ErrorCode::PtxInvalid, path,
+                         "it has no //! kernel line");
+  }
+  return {};
 }
 
 /// Keeps what the driver answered: one line per buffer, in hexadecimal.
@@ -121,8 +171,25 @@ static void keep(std::ofstream &out, const std::string &name, const Case &c) {
   }
 }
 
-int runConformance(const DriverLibrary &d, const std::string &folder,
-                   const std::string &store, bool verbose) {
+/// Empty when the case gives what it expects, else the first difference.
+static std::string judge(DriverLibrary &d, Case &c) {
+  rt::Status status = run(d, c);
+  if (!status.ok()) {
+    // A failed kernel leaves its context unusable for the next case.
+    rt::Status again = d.recover();
+    return status.get().why + (again.ok() ? "" : "; " + again.get().why);
+  }
+  for (const Argument &a : c.arguments) {
+    std::string difference = compare(a);
+    if (!difference.empty()) {
+      return difference;
+    }
+  }
+  return "";
+}
+
+rt::Status runConformance(DriverLibrary &d, const std::string &folder,
+                          const std::string &store, bool verbose) {
   std::vector<std::string> files;
   std::error_code failed;
   for (auto &e : std::filesystem::directory_iterator(folder, failed)) {
@@ -131,8 +198,8 @@ int runConformance(const DriverLibrary &d, const std::string &folder,
     }
   }
   if (failed || files.empty()) {
-    std::cerr << "rill-emu-run: no .ptx files in " << folder << "\n";
-    return 2;
+    return rt::makeError(rt::ErrorCode::FileUnreadable, folder,
+                         "there is no .ptx file");
   }
   std::sort(files.begin(), files.end());
   std::ofstream kept;
@@ -144,31 +211,35 @@ int runConformance(const DriverLibrary &d, const std::string &folder,
   for (const std::string &file : files) {
     Case c;
     std::string name = std::filesystem::path(file).stem().string();
-    std::string error = readCase(file, c);
-    if (error.empty() && !d.runs(c.target)) {
+    RILL_TRY(readCase(file, c));
+    if (!d.runs(c.target)) {
       ++skipped;
       if (verbose) {
         std::cout << "skip " << name << " (" << c.target << ")\n";
       }
       continue;
     }
-    error = error.empty() ? run(d, c) : error;
-    for (const Argument &a : c.arguments) {
-      error = error.empty() ? compare(a) : error;
-    }
+    std::string difference = judge(d, c);
     if (kept.is_open()) {
       keep(kept, name, c);
     }
-    if (error.empty()) {
-      ++passed;
-    } else {
+    passed += difference.empty();
+    if (!difference.empty()) {
       ++wrong;
-      std::cout << "FAIL " << name << ": " << error << "\n";
+      std::cout << "FAIL " << name << ": " << difference << "\n";
     }
   }
   std::cout << passed << " passed, " << wrong << " failed, " << skipped
             << " skipped on " << d.name << "\n";
-  return wrong ? 1 : 0;
+  if (kept.is_open() && !kept.flush()) {
+    return rt::makeError(rt::ErrorCode::WriteFailed, store,
+                         "the answers were not written whole");
+  }
+  if (wrong) {
+    return rt::makeError(rt::ErrorCode::OutputsDiffer, folder,
+                         std::to_string(wrong) + " cases differ on " + d.name);
+  }
+  return {};
 }
 
 } // namespace rill::emurun

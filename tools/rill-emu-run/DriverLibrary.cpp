@@ -6,11 +6,22 @@
 
 namespace rill::emurun {
 
-std::string DriverLibrary::open(const std::string &path) {
+DriverLibrary::~DriverLibrary() {
+  if (context) {
+    ctxSetCurrent(nullptr);
+    primaryRelease(0);
+  }
+}
+
+rt::Status DriverLibrary::open(const std::string &path) {
+  auto refuse = [&](const std::string &why) {
+    return rt::makeError(rt::ErrorCode::NoDevice, path, why,
+                         "name another driver library with --driver");
+  };
   void *lib = dlopen(path.c_str(), RTLD_NOW | RTLD_GLOBAL);
   if (!lib) {
     const char *why = dlerror();
-    return "cannot open " + path + ": " + (why ? why : "unknown error");
+    return refuse(why ? why : "the loader gives no reason");
   }
   std::string missing;
   auto get = [&](auto &fn, const char *symbol) {
@@ -25,6 +36,8 @@ std::string DriverLibrary::open(const std::string &path) {
   get(deviceGetAttribute, "cuDeviceGetAttribute");
   get(deviceGetName, "cuDeviceGetName");
   get(primaryRetain, "cuDevicePrimaryCtxRetain");
+  get(primaryRelease, "cuDevicePrimaryCtxRelease_v2");
+  get(primaryReset, "cuDevicePrimaryCtxReset_v2");
   get(ctxSetCurrent, "cuCtxSetCurrent");
   get(ctxSynchronize, "cuCtxSynchronize");
   get(moduleLoadDataEx, "cuModuleLoadDataEx");
@@ -38,11 +51,11 @@ std::string DriverLibrary::open(const std::string &path) {
   get(launchKernel, "cuLaunchKernel");
   get(getErrorName, "cuGetErrorName");
   if (!missing.empty()) {
-    return path + " has no " + missing;
+    return refuse("it has no " + missing);
   }
+  get(tensorMapEncodeTiled, "cuTensorMapEncodeTiled");
   int device = 0, e = init(0);
   e = e ? e : deviceGet(&device, 0);
-  void *context = nullptr;
   e = e ? e : primaryRetain(&context, device);
   e = e ? e : ctxSetCurrent(context);
   e = e ? e : deviceGetAttribute(&major, 75, device);
@@ -50,13 +63,23 @@ std::string DriverLibrary::open(const std::string &path) {
   char text[256] = "";
   e = e ? e : deviceGetName(text, sizeof text, device);
   name = text;
-  return e ? "the driver answers " + errorName(e) : "";
+  return e ? refuse("the driver answers " + errorName(e)) : rt::Status();
 }
 
 std::string DriverLibrary::errorName(int error) const {
   const char *text = nullptr;
   getErrorName(error, &text);
   return text ? text : "error " + std::to_string(error);
+}
+
+rt::Status DriverLibrary::recover() {
+  int e = ctxSetCurrent(nullptr);
+  e = e ? e : primaryReset(0);
+  e = e ? e : primaryRetain(&context, 0);
+  e = e ? e : ctxSetCurrent(context);
+  return e ? rt::makeError(rt::ErrorCode::KernelFailed, name,
+                           "no new context after a failure: " + errorName(e))
+           : rt::Status();
 }
 
 bool DriverLibrary::runs(const std::string &target) const {

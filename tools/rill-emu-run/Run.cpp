@@ -99,49 +99,130 @@ std::string compare(const Argument &a) {
   return "";
 }
 
-std::string run(const DriverLibrary &d, Case &c) {
+/// One case on the device: what must be given back, and the first error.
+class Launch {
+public:
+  Launch(const DriverLibrary &driver, Case &c) : d(driver), c(c) {}
+  ~Launch();
+  rt::Status run();
+
+private:
+  rt::Status load();
+  rt::Status upload();
+  rt::Status encode();
+  rt::Status failed(const char *call, int error) const {
+    return rt::makeError(rt::ErrorCode::KernelFailed, c.kernel,
+                         std::string(call) + " answers " + d.errorName(error));
+  }
+
+  const DriverLibrary &d;
+  Case &c;
   void *module = nullptr, *function = nullptr;
-  char log[4096] = "";
-  int options[2] = {5, 6};
-  void *values[2] = {log, reinterpret_cast<void *>(sizeof log)};
-  int e = d.moduleLoadDataEx(&module, c.ptx.c_str(), 2, options, values);
-  if (e) {
-    return "load: " + d.errorName(e) + " " + log;
-  }
-  e = d.moduleGetFunction(&function, module, c.kernel.c_str());
-  std::vector<unsigned long long> addresses(c.arguments.size());
-  std::vector<void *> params(c.arguments.size());
-  if (!e && c.shared > 48 * 1024) {
-    e = d.funcSetAttribute(function, 8, static_cast<int>(c.shared));
-  }
-  for (size_t i = 0; i < c.arguments.size() && !e; ++i) {
-    Argument &a = c.arguments[i];
-    params[i] = &addresses[i];
-    if (a.isValue) {
-      params[i] = a.bytes.data();
-      continue;
-    }
-    e = d.memAlloc(&addresses[i], a.bytes.size());
-    e = e ? e : d.memcpyHtoD(addresses[i], a.bytes.data(), a.bytes.size());
-  }
-  e = e ? e
-        : d.launchKernel(function, c.grid[0], c.grid[1], c.grid[2], c.block[0],
-                         c.block[1], c.block[2], c.shared, nullptr,
-                         params.data(), nullptr);
-  e = e ? e : d.ctxSynchronize();
-  for (size_t i = 0; i < c.arguments.size() && !e; ++i) {
-    Argument &a = c.arguments[i];
-    if (!a.isValue) {
-      e = d.memcpyDtoH(a.bytes.data(), addresses[i], a.bytes.size());
-    }
-  }
+  std::vector<unsigned long long> addresses;
+  struct alignas(64) EncodedMap {
+    char bytes[128];
+  };
+  std::vector<EncodedMap> encoded;
+  std::vector<void *> params;
+};
+
+Launch::~Launch() {
   for (unsigned long long a : addresses) {
     if (a) {
       d.memFree(a);
     }
   }
-  d.moduleUnload(module);
-  return e ? d.errorName(e) : "";
+  if (module) {
+    d.moduleUnload(module);
+  }
 }
+
+rt::Status Launch::load() {
+  char log[4096] = "";
+  int options[2] = {5, 6};
+  void *values[2] = {log, reinterpret_cast<void *>(sizeof log)};
+  int e = d.moduleLoadDataEx(&module, c.ptx.c_str(), 2, options, values);
+  if (e) {
+    return rt::makeError(rt::ErrorCode::PtxInvalid, c.file,
+                         d.errorName(e) + (*log ? ": " : "") + log);
+  }
+  e = d.moduleGetFunction(&function, module, c.kernel.c_str());
+  if (e) {
+    return rt::makeError(rt::ErrorCode::PtxInvalid, c.file,
+                         "no kernel named '" + c.kernel +
+                             "': " + d.errorName(e));
+  }
+  e = c.shared > 48 * 1024
+          ? d.funcSetAttribute(function, 8, static_cast<int>(c.shared))
+          : 0;
+  return e ? failed("cuFuncSetAttribute", e) : rt::Status();
+}
+
+rt::Status Launch::upload() {
+  addresses.resize(c.arguments.size());
+  for (size_t i = 0; i < c.arguments.size(); ++i) {
+    Argument &a = c.arguments[i];
+    if (a.isValue) {
+      params.push_back(a.bytes.data());
+      continue;
+    }
+    params.push_back(&addresses[i]);
+    int e = d.memAlloc(&addresses[i], a.bytes.size());
+    e = e ? e : d.memcpyHtoD(addresses[i], a.bytes.data(), a.bytes.size());
+    if (e) {
+      return failed("the copy to the device", e);
+    }
+  }
+  return {};
+}
+
+rt::Status Launch::encode() {
+  encoded.resize(c.maps.size());
+  for (size_t i = 0; i < c.maps.size(); ++i) {
+    const TensorMapArgument &m = c.maps[i];
+    unsigned long long base = 0;
+    for (size_t k = 0; k < c.arguments.size(); ++k) {
+      base = c.arguments[k].name == m.buffer ? addresses[k] : base;
+    }
+    if (!d.tensorMapEncodeTiled) {
+      return rt::makeError(rt::ErrorCode::NoDevice, d.name,
+                           "the driver has no cuTensorMapEncodeTiled");
+    }
+    int e = d.tensorMapEncodeTiled(
+        encoded[i].bytes, m.type, m.rank, reinterpret_cast<void *>(base),
+        m.dims, m.strides, m.box, m.elementStrides, 0, m.swizzle, 0, m.fill);
+    if (e) {
+      return failed("cuTensorMapEncodeTiled", e);
+    }
+    params.insert(params.begin() + static_cast<long>(i), encoded[i].bytes);
+  }
+  return {};
+}
+
+rt::Status Launch::run() {
+  RILL_TRY(load());
+  RILL_TRY(upload());
+  RILL_TRY(encode());
+  int e = d.launchKernel(function, c.grid[0], c.grid[1], c.grid[2], c.block[0],
+                         c.block[1], c.block[2], c.shared, nullptr,
+                         params.data(), nullptr);
+  if (e) {
+    return failed("cuLaunchKernel", e);
+  }
+  if ((e = d.ctxSynchronize())) {
+    return failed("the kernel", e);
+  }
+  for (size_t i = 0; i < c.arguments.size(); ++i) {
+    Argument &a = c.arguments[i];
+    e = a.isValue ? 0
+                  : d.memcpyDtoH(a.bytes.data(), addresses[i], a.bytes.size());
+    if (e) {
+      return failed("the copy from the device", e);
+    }
+  }
+  return {};
+}
+
+rt::Status run(const DriverLibrary &d, Case &c) { return Launch(d, c).run(); }
 
 } // namespace rill::emurun

@@ -1,156 +1,26 @@
 // rill-emu-run: launches a kernel of a .ptx file on a CUDA driver library,
 // by default the emulated one.
+#include "tools/common/tool.h"
 #include "tools/rill-emu-run/Run.h"
 
-#include <cmath>
 #include <cstdlib>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <sstream>
 
+using namespace rill;
 using namespace rill::emurun;
 
-static const char kHelp[] =
-    R"(usage: rill-emu-run FILE.ptx [options]
-       rill-emu-run --conformance DIR [--store FILE]
-
-Launches one kernel and prints or compares what it wrote.
-
-  --kernel NAME        the kernel; default: the first .entry
-  --grid X[,Y[,Z]]     blocks (default 1)
-  --block X[,Y[,Z]]    threads per block (default 32)
-  --shared BYTES       dynamic shared memory
-  --arg SPEC           one per parameter, in order:
-                         TYPE=VALUE            a value, e.g. u32=100
-                         in:TYPE:GEN[:COUNT]   a buffer; GEN is zero, one,
-                                               iota, random, or @FILE
-                         out:TYPE:COUNT        a buffer that is printed
-                         out:TYPE:@FILE        compared with the file's bytes
-  --rel X | --abs X    tolerance of comparisons (default exact)
-  --driver LIB         the driver library; default: RILL_CUDA_LIB, else
-                       librill-cuda-emu.so beside this program
-  --conformance DIR    runs every .ptx of DIR that carries its own results
-  --store FILE         with --conformance: keeps what the driver answered
-  --verbose            names skipped cases
-
-Checks, seeds and reports: the RILL_EMU_* variables, see docs/Emulation.md.
-Exit status: 0 as expected, 1 a difference or a failed launch, 2 usage.
-)";
-
-static bool parseDims(const std::string &text, unsigned (&out)[3]) {
-  std::istringstream in(text);
-  std::string part;
-  for (int i = 0; i < 3 && std::getline(in, part, ','); ++i) {
-    out[i] = static_cast<unsigned>(std::strtoul(part.c_str(), nullptr, 0));
-    if (!out[i]) {
-      return false;
-    }
-  }
-  return true;
-}
-
-static void putNumber(const std::string &t, double v, char *to) {
-  size_t n = elementSize(t);
-  if (t == "f32") {
-    float f = static_cast<float>(v);
-    std::memcpy(to, &f, 4);
-  } else if (t == "f64") {
-    std::memcpy(to, &v, 8);
-  } else if (t == "bf16") {
-    float f = static_cast<float>(v);
-    uint32_t bits;
-    std::memcpy(&bits, &f, 4);
-    bits = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
-    std::memcpy(to, &bits, 2);
-  } else if (t == "f16") {
-    int e = v == 0 ? 0 : std::ilogb(v);
-    double m = std::nearbyint(std::ldexp(std::fabs(v), 10 - e));
-    uint16_t bits =
-        v == 0 ? 0
-               : static_cast<uint16_t>((v < 0 ? 0x8000 : 0) + ((e + 15) << 10) +
-                                       (int(m) - 1024));
-    std::memcpy(to, &bits, 2);
-  } else {
-    int64_t i = static_cast<int64_t>(v);
-    std::memcpy(to, &i, n);
-  }
-}
-
-static std::string fill(Argument &a, const std::string &gen, size_t count) {
-  size_t n = elementSize(a.type);
-  if (gen[0] == '@') {
-    std::ifstream in(gen.substr(1), std::ios::binary);
-    if (!in) {
-      return "cannot read " + gen.substr(1);
-    }
-    a.bytes.assign(std::istreambuf_iterator<char>(in), {});
-    return "";
-  }
-  a.bytes.resize(count * n);
-  uint64_t state = 88172645463325252ull;
-  for (size_t i = 0; i < count; ++i) {
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    bool isFloat = a.type[0] == 'f' || a.type == "bf16";
-    double r =
-        isFloat ? double(state >> 40) / (1 << 23) - 1 : double(state >> 48);
-    double v = gen == "one"      ? 1
-               : gen == "iota"   ? double(i)
-               : gen == "random" ? r
-                                 : 0;
-    putNumber(a.type, v, a.bytes.data() + i * n);
-  }
-  return gen == "zero" || gen == "one" || gen == "iota" || gen == "random"
-             ? ""
-             : "unknown generator " + gen;
-}
-
-/// One --arg. Returns an error text.
-static std::string parseArgument(const std::string &spec, Argument &a) {
-  if (size_t eq = spec.find('=');
-      eq != std::string::npos && spec.find(':') == std::string::npos) {
-    a.isValue = true;
-    a.type = spec.substr(0, eq);
-    if (!elementSize(a.type)) {
-      return "unknown type in " + spec;
-    }
-    a.bytes.resize(8);
-    std::string v = spec.substr(eq + 1);
-    bool isFloat = a.type[0] == 'f' || a.type == "bf16";
-    if (isFloat) {
-      putNumber(a.type, std::strtod(v.c_str(), nullptr), a.bytes.data());
-    } else {
-      int64_t i = std::strtoll(v.c_str(), nullptr, 0);
-      std::memcpy(a.bytes.data(), &i, 8);
-    }
-    return "";
-  }
-  std::vector<std::string> p;
-  std::istringstream in(spec);
-  for (std::string s; std::getline(in, s, ':');) {
-    p.push_back(s);
-  }
-  if (p.size() < 3 || (p[0] != "in" && p[0] != "out") || !elementSize(p[1])) {
-    return "cannot read argument " + spec;
-  }
-  a.type = p[1];
-  a.name = p[0];
-  if (p[0] == "in") {
-    size_t count = p.size() > 3 ? std::strtoull(p[3].c_str(), nullptr, 0) : 1;
-    return fill(a, p[2], count);
-  }
-  if (p[2][0] == '@') {
-    std::string e = fill(a, p[2], 0);
-    a.expected = a.bytes;
-    std::fill(a.bytes.begin(), a.bytes.end(), 0);
-    return e;
-  }
-  a.bytes.resize(std::strtoull(p[2].c_str(), nullptr, 0) * elementSize(a.type));
-  return a.bytes.empty() ? "empty buffer in " + spec : "";
-}
+namespace {
+struct Flags {
+  std::string file, kernel, driver, folder, store;
+  std::vector<unsigned> grid = {1}, block = {32};
+  unsigned shared = 0;
+  std::vector<std::string> arguments;
+  double rel = -1, abs = -1;
+};
+} // namespace
 
 static std::string firstEntry(const std::string &ptx) {
   size_t at = ptx.find(".entry");
@@ -163,34 +33,35 @@ static std::string firstEntry(const std::string &ptx) {
   return name.substr(0, name.find('('));
 }
 
-static int runFile(const DriverLibrary &d, Case &c) {
-  std::string error = run(d, c);
-  if (!error.empty()) {
-    std::cerr << "rill-emu-run: " << c.kernel << ": " << error << "\n";
-    return 1;
+static void print(const Argument &a, size_t index) {
+  std::cout << "arg" << index << ":";
+  size_t n = elementSize(a.type);
+  for (size_t k = 0; k + n <= a.bytes.size(); k += n) {
+    std::cout << " " << elementValue(a.type, a.bytes.data() + k);
   }
-  int status = 0;
+  std::cout << "\n";
+}
+
+/// Launches one kernel; prints its `out` buffers or compares them.
+static rt::Status runFile(const DriverLibrary &d, Case &c) {
+  RILL_TRY(run(d, c));
   for (size_t i = 0; i < c.arguments.size(); ++i) {
     Argument &a = c.arguments[i];
     if (a.isValue || a.name != "out") {
       continue;
     }
-    a.name = "arg" + std::to_string(i);
-    if (!a.expected.empty()) {
-      std::string difference = compare(a);
-      std::cout << a.name << ": "
-                << (difference.empty() ? "as expected" : difference) << "\n";
-      status |= !difference.empty();
+    if (a.expected.empty()) {
+      print(a, i);
       continue;
     }
-    std::cout << a.name << ":";
-    size_t n = elementSize(a.type);
-    for (size_t k = 0; k + n <= a.bytes.size(); k += n) {
-      std::cout << " " << elementValue(a.type, a.bytes.data() + k);
+    a.name = "arg" + std::to_string(i);
+    std::string difference = compare(a);
+    if (!difference.empty()) {
+      return rt::makeError(rt::ErrorCode::OutputsDiffer, c.kernel, difference);
     }
-    std::cout << "\n";
+    std::cout << a.name << ": as expected\n";
   }
-  return status;
+  return {};
 }
 
 static std::string defaultDriver() {
@@ -204,76 +75,89 @@ static std::string defaultDriver() {
                                          : "librill-cuda-emu.so";
 }
 
-int main(int argc, char **argv) {
-  Case c;
-  std::string driverPath = defaultDriver(), folder, store, tolerance;
-  double bound = 0;
-  bool verbose = false;
-  for (int i = 1; i < argc; ++i) {
-    std::string a = argv[i];
-    auto next = [&]() -> std::string { return i + 1 < argc ? argv[++i] : ""; };
-    std::string error;
-    if (a == "--help" || a == "-h") {
-      std::cout << kHelp;
-      return 0;
-    } else if (a == "--kernel") {
-      c.kernel = next();
-    } else if (a == "--grid" || a == "--block") {
-      error = parseDims(next(), a == "--grid" ? c.grid : c.block)
-                  ? ""
-                  : "malformed " + a;
-    } else if (a == "--shared") {
-      c.shared = static_cast<unsigned>(std::strtoul(next().c_str(), 0, 0));
-    } else if (a == "--arg") {
-      Argument x;
-      error = parseArgument(next(), x);
-      c.arguments.push_back(std::move(x));
-    } else if (a == "--rel" || a == "--abs") {
-      tolerance = a.substr(2);
-      bound = std::strtod(next().c_str(), nullptr);
-    } else if (a == "--driver") {
-      driverPath = next();
-    } else if (a == "--conformance") {
-      folder = next();
-    } else if (a == "--store") {
-      store = next();
-    } else if (a == "--verbose") {
-      verbose = true;
-    } else if (a[0] != '-' && c.file.empty()) {
-      c.file = a;
-    } else {
-      error = "unknown option " + a;
-    }
-    if (!error.empty()) {
-      std::cerr << "rill-emu-run: " << error << " (see --help)\n";
-      return 2;
-    }
+static void addFlags(tools::Tool &tool, Flags &f) {
+  tool.option("file", f.file, "the .ptx file");
+  tool.option("--kernel", f.kernel, "the kernel (default: the first .entry)");
+  tool.option("--grid", f.grid, "blocks: X[,Y[,Z]]")
+      ->delimiter(',')
+      ->expected(1, 3)
+      ->check(CLI::Range(1u, 0x7fffffffu));
+  tool.option("--block", f.block, "threads per block: X[,Y[,Z]]")
+      ->delimiter(',')
+      ->expected(1, 3)
+      ->check(CLI::Range(1u, 1024u));
+  tool.option("--shared", f.shared, "bytes of dynamic shared memory");
+  tool.option("--arg", f.arguments,
+              "one per parameter, in order: TYPE=VALUE (u32=100); "
+              "in:TYPE:GEN[:COUNT], GEN being zero, one, iota, random or "
+              "@FILE; out:TYPE:COUNT, printed; out:TYPE:@FILE, compared")
+      ->allow_extra_args(false);
+  CLI::Option *rel =
+      tool.option("--rel", f.rel, "relative tolerance (default: exact)");
+  tool.option("--abs", f.abs, "absolute tolerance")->excludes(rel);
+  tool.option("--driver", f.driver,
+              "the driver library (default: RILL_CUDA_LIB, else "
+              "librill-cuda-emu.so beside this program)");
+  tool.option("--conformance", f.folder,
+              "run every .ptx of this folder that carries its own results");
+  tool.option("--store", f.store,
+              "with --conformance: keep what the driver answered");
+}
+
+static rt::Status makeCase(const Flags &f, Case &c) {
+  std::ifstream in(f.file, std::ios::binary);
+  if (!in) {
+    return rt::makeError(rt::ErrorCode::FileUnreadable, f.file,
+                         "it cannot be opened");
   }
-  if (c.file.empty() == folder.empty()) {
-    std::cerr << "rill-emu-run: give one .ptx file or --conformance DIR (see "
-                 "--help)\n";
-    return 2;
-  }
-  DriverLibrary d;
-  std::string error = d.open(driverPath);
-  if (error.empty() && !folder.empty()) {
-    return runConformance(d, folder, store, verbose);
-  }
-  std::ifstream in(c.file, std::ios::binary);
-  if (error.empty() && !in) {
-    error = "cannot read " + c.file;
-  }
-  if (!error.empty()) {
-    std::cerr << "rill-emu-run: " << error << "\n";
-    return 1;
-  }
+  c.file = f.file;
   c.ptx.assign(std::istreambuf_iterator<char>(in), {});
-  c.kernel = c.kernel.empty() ? firstEntry(c.ptx) : c.kernel;
-  for (Argument &a : c.arguments) {
-    if (!tolerance.empty()) {
-      a.tolerance = tolerance;
-      a.bound = bound;
+  c.kernel = f.kernel.empty() ? firstEntry(c.ptx) : f.kernel;
+  std::copy(f.grid.begin(), f.grid.end(), c.grid);
+  c.block[0] = 1;
+  std::copy(f.block.begin(), f.block.end(), c.block);
+  c.shared = f.shared;
+  for (const std::string &spec : f.arguments) {
+    Argument a;
+    RILL_TRY(parseArgument(spec, a));
+    if (f.rel >= 0 || f.abs >= 0) {
+      a.tolerance = f.rel >= 0 ? "rel" : "abs";
+      a.bound = f.rel >= 0 ? f.rel : f.abs;
     }
+    c.arguments.push_back(std::move(a));
   }
-  return runFile(d, c);
+  return {};
+}
+
+static rt::Status runAll(const Flags &f, bool verbose) {
+  DriverLibrary d;
+  Case c;
+  if (!f.file.empty()) {
+    RILL_TRY(makeCase(f, c));
+  }
+  RILL_TRY(d.open(f.driver.empty() ? defaultDriver() : f.driver));
+  return f.file.empty() ? runConformance(d, f.folder, f.store, verbose)
+                        : runFile(d, c);
+}
+
+int main(int argc, char **argv) {
+  tools::Tool tool(
+      "rill-emu-run",
+      "launch a kernel of a .ptx file on a CUDA driver library, by default "
+      "the emulated one",
+      "  rill-emu-run scale.ptx --block 64 --arg in:f32:iota:64 --arg "
+      "out:f32:64\n"
+      "  rill-emu-run --conformance test/Emulation/conformance\n\n"
+      "Checks, seeds and reports: the RILL_EMU_* variables, docs/Emulation.md");
+  Flags flags;
+  addFlags(tool, flags);
+  int code;
+  if (!tool.parse(argc, argv, code)) {
+    return code;
+  }
+  if (flags.file.empty() == flags.folder.empty()) {
+    return tool.usage("give one .ptx file or --conformance FOLDER");
+  }
+  rt::Status status = runAll(flags, tool.verbose());
+  return status.ok() ? 0 : tool.fail(status.get());
 }

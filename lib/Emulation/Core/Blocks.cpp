@@ -10,44 +10,62 @@ static uint32_t pick(const Dim3 &d, int axis) {
   return axis == 0 ? d.x : axis == 1 ? d.y : d.z;
 }
 
-/// The value of a special register; `lane` matters for thread indices.
-static uint32_t specialValue(const Warp &w, Special s, int lane) {
+/// Special registers with an axis; false when `s` has none.
+static bool axisValue(const Warp &w, Special s, int lane, uint32_t &out) {
   const Cta &c = *w.cta;
   const LaunchConfig &cfg = c.grid->config;
-  const Program &p = *c.grid->program;
   uint32_t tid = w.tid(lane), bx = cfg.block.x, by = cfg.block.y;
   auto axis = [&](Special base) { return int(s) - int(base); };
   auto within = [&](Special base) {
     return int(s) >= int(base) && int(s) < int(base) + 3;
   };
-  uint32_t one = 1u << lane;
   uint32_t thread[3] = {tid % bx, tid / bx % by, tid / (bx * by)};
   if (within(Special::TidX)) {
-    return thread[axis(Special::TidX)];
+    out = thread[axis(Special::TidX)];
+    return true;
   }
   if (within(Special::NtidX)) {
-    return pick(cfg.block, axis(Special::NtidX));
+    out = pick(cfg.block, axis(Special::NtidX));
+    return true;
   }
   if (within(Special::CtaidX)) {
-    return pick(c.id, axis(Special::CtaidX));
+    out = pick(c.id, axis(Special::CtaidX));
+    return true;
   }
   if (within(Special::NctaidX)) {
-    return pick(cfg.grid, axis(Special::NctaidX));
+    out = pick(cfg.grid, axis(Special::NctaidX));
+    return true;
   }
   if (within(Special::ClusterIdX)) {
     int a = axis(Special::ClusterIdX);
-    return pick(c.id, a) / pick(cfg.cluster, a);
+    out = pick(c.id, a) / pick(cfg.cluster, a);
+    return true;
   }
   if (within(Special::NclusterIdX)) {
     int a = axis(Special::NclusterIdX);
-    return pick(cfg.grid, a) / pick(cfg.cluster, a);
+    out = pick(cfg.grid, a) / pick(cfg.cluster, a);
+    return true;
   }
   if (within(Special::ClusterCtaIdX)) {
     int a = axis(Special::ClusterCtaIdX);
-    return pick(c.id, a) % pick(cfg.cluster, a);
+    out = pick(c.id, a) % pick(cfg.cluster, a);
+    return true;
   }
   if (within(Special::ClusterNctaIdX)) {
-    return pick(cfg.cluster, axis(Special::ClusterNctaIdX));
+    out = pick(cfg.cluster, axis(Special::ClusterNctaIdX));
+    return true;
+  }
+  return false;
+}
+
+/// The value of a special register; `lane` matters for thread indices.
+static uint32_t specialValue(const Warp &w, Special s, int lane) {
+  const Cta &c = *w.cta;
+  const LaunchConfig &cfg = c.grid->config;
+  const Program &p = *c.grid->program;
+  uint32_t one = 1u << lane, value = 0;
+  if (axisValue(w, s, lane, value)) {
+    return value;
   }
   switch (s) {
   case Special::LaneId:
@@ -263,6 +281,9 @@ static void checkExit(Scheduler &s, Cta &cta) {
              "the warp exits with a wgmma in flight");
     }
     for (const BulkGroup &b : w.bulk) {
+      if (!b.read) {
+        continue; // its shared memory may go; the write follows
+      }
       w.pc = b.pc;
       s.find(w, b.lane, Kind::PendingAtExit,
              "the block exits before this bulk copy has read its shared "

@@ -53,7 +53,19 @@ std::shared_ptr<Program> Decoder::run() {
   }
   program->registerBytes = base;
   program->entry = program->functions.back().entry;
+  estimateRegisters();
   return program;
+}
+
+/// The kernel's registers and those of its largest callee, and a few that
+/// addresses and the calling convention take.
+void Decoder::estimateRegisters() {
+  uint32_t callee = 0;
+  for (const FunctionInfo &f : program->functions) {
+    callee = f.ast == &kernel ? callee : std::max(callee, f.liveWords);
+  }
+  uint32_t words = program->functions.back().liveWords + callee + 6;
+  program->registerEstimate = std::clamp(words, 16u, 255u);
 }
 
 /// Callees come before callers, so that lanes inside a callee run first and
@@ -285,58 +297,61 @@ uint64_t Decoder::variableAddress(const Function &fn, const Operand &op) {
   return offset + program->functions[functionNumber].varOffset[op.index];
 }
 
+namespace {
+struct SpecialRow {
+  std::string_view name;
+  Special special;
+};
+using S = Special;
+constexpr SpecialRow kSpecials[] = {
+    {"%tid.x", S::TidX},
+    {"%tid.y", S::TidY},
+    {"%tid.z", S::TidZ},
+    {"%ntid.x", S::NtidX},
+    {"%ntid.y", S::NtidY},
+    {"%ntid.z", S::NtidZ},
+    {"%ctaid.x", S::CtaidX},
+    {"%ctaid.y", S::CtaidY},
+    {"%ctaid.z", S::CtaidZ},
+    {"%nctaid.x", S::NctaidX},
+    {"%nctaid.y", S::NctaidY},
+    {"%nctaid.z", S::NctaidZ},
+    {"%laneid", S::LaneId},
+    {"%warpid", S::WarpId},
+    {"%nwarpid", S::NwarpId},
+    {"%smid", S::SmId},
+    {"%nsmid", S::NsmId},
+    {"%gridid", S::GridId},
+    {"%lanemask_eq", S::LaneMaskEq},
+    {"%lanemask_lt", S::LaneMaskLt},
+    {"%lanemask_le", S::LaneMaskLe},
+    {"%lanemask_gt", S::LaneMaskGt},
+    {"%lanemask_ge", S::LaneMaskGe},
+    {"%clusterid.x", S::ClusterIdX},
+    {"%clusterid.y", S::ClusterIdY},
+    {"%clusterid.z", S::ClusterIdZ},
+    {"%nclusterid.x", S::NclusterIdX},
+    {"%nclusterid.y", S::NclusterIdY},
+    {"%nclusterid.z", S::NclusterIdZ},
+    {"%cluster_ctaid.x", S::ClusterCtaIdX},
+    {"%cluster_ctaid.y", S::ClusterCtaIdY},
+    {"%cluster_ctaid.z", S::ClusterCtaIdZ},
+    {"%cluster_nctaid.x", S::ClusterNctaIdX},
+    {"%cluster_nctaid.y", S::ClusterNctaIdY},
+    {"%cluster_nctaid.z", S::ClusterNctaIdZ},
+    {"%cluster_ctarank", S::ClusterCtaRank},
+    {"%cluster_nctarank", S::ClusterNctaRank},
+    {"%is_explicit_cluster", S::IsExplicitCluster},
+    {"%dynamic_smem_size", S::DynamicSmemSize},
+    {"%total_smem_size", S::TotalSmemSize},
+    {"%aggr_smem_size", S::AggrSmemSize},
+    {"%reserved_smem_offset_begin", S::ReservedSmemBegin},
+    {"%reserved_smem_offset_end", S::ReservedSmemEnd},
+    {"%reserved_smem_offset_cap", S::ReservedSmemCap}};
+} // namespace
+
 uint32_t Decoder::special(std::string_view name) {
-  struct Row {
-    std::string_view name;
-    Special special;
-  };
-  using S = Special;
-  static constexpr Row kRows[] = {
-      {"%tid.x", S::TidX},
-      {"%tid.y", S::TidY},
-      {"%tid.z", S::TidZ},
-      {"%ntid.x", S::NtidX},
-      {"%ntid.y", S::NtidY},
-      {"%ntid.z", S::NtidZ},
-      {"%ctaid.x", S::CtaidX},
-      {"%ctaid.y", S::CtaidY},
-      {"%ctaid.z", S::CtaidZ},
-      {"%nctaid.x", S::NctaidX},
-      {"%nctaid.y", S::NctaidY},
-      {"%nctaid.z", S::NctaidZ},
-      {"%laneid", S::LaneId},
-      {"%warpid", S::WarpId},
-      {"%nwarpid", S::NwarpId},
-      {"%smid", S::SmId},
-      {"%nsmid", S::NsmId},
-      {"%gridid", S::GridId},
-      {"%lanemask_eq", S::LaneMaskEq},
-      {"%lanemask_lt", S::LaneMaskLt},
-      {"%lanemask_le", S::LaneMaskLe},
-      {"%lanemask_gt", S::LaneMaskGt},
-      {"%lanemask_ge", S::LaneMaskGe},
-      {"%clusterid.x", S::ClusterIdX},
-      {"%clusterid.y", S::ClusterIdY},
-      {"%clusterid.z", S::ClusterIdZ},
-      {"%nclusterid.x", S::NclusterIdX},
-      {"%nclusterid.y", S::NclusterIdY},
-      {"%nclusterid.z", S::NclusterIdZ},
-      {"%cluster_ctaid.x", S::ClusterCtaIdX},
-      {"%cluster_ctaid.y", S::ClusterCtaIdY},
-      {"%cluster_ctaid.z", S::ClusterCtaIdZ},
-      {"%cluster_nctaid.x", S::ClusterNctaIdX},
-      {"%cluster_nctaid.y", S::ClusterNctaIdY},
-      {"%cluster_nctaid.z", S::ClusterNctaIdZ},
-      {"%cluster_ctarank", S::ClusterCtaRank},
-      {"%cluster_nctarank", S::ClusterNctaRank},
-      {"%is_explicit_cluster", S::IsExplicitCluster},
-      {"%dynamic_smem_size", S::DynamicSmemSize},
-      {"%total_smem_size", S::TotalSmemSize},
-      {"%aggr_smem_size", S::AggrSmemSize},
-      {"%reserved_smem_offset_begin", S::ReservedSmemBegin},
-      {"%reserved_smem_offset_end", S::ReservedSmemEnd},
-      {"%reserved_smem_offset_cap", S::ReservedSmemCap}};
-  for (const Row &row : kRows) {
+  for (const SpecialRow &row : kSpecials) {
     if (row.name == name) {
       auto [it, fresh] = specials.emplace(
           row.name, static_cast<uint32_t>(program->fixed.size()));

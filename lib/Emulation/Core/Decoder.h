@@ -139,6 +139,7 @@ private:
   void layoutFrames();
   void decodeFunction(uint32_t index);
   void patchFixed();
+  void estimateRegisters();
 
   const AddressOf &addressOf;
   std::vector<const Function *> order;

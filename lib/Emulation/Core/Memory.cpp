@@ -68,6 +68,10 @@ Allocation *DeviceMemory::allocate(uint64_t bytes, Allocation::Kind kind,
     if (trackWrites) {
       a->written.resize((bytes + 7) / 8);
     }
+    // What lay here before is no longer freed memory, nor is the gap.
+    std::erase_if(freed, [&](const FreedRange &f) {
+      return f.address < at + need && f.address + f.size > at;
+    });
     usedBytes += need;
     ++changes;
     return (allocations[at] = std::move(a)).get();

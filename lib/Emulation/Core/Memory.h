@@ -19,6 +19,7 @@ struct Allocation {
   int64_t delta = 0;    ///< add to an address to get the host pointer
   Kind kind = Device;
   bool readOnly = false; ///< constant memory
+  bool freeing = false;  ///< a cuMemFreeAsync of it is queued
   uint64_t serial = 0;
   uint32_t context = 0;
   std::string label; ///< a variable's name, for reports

@@ -101,6 +101,7 @@ struct FunctionInfo {
   uint32_t slots[4] = {};          ///< predicates, 4-, 8- and 16-byte slots
   uint32_t frameSize = 0;          ///< bytes of local memory
   bool recursive = false;          ///< may be entered while active
+  uint32_t liveWords = 0;          ///< 32-bit registers alive at once, at most
   std::vector<uint32_t> varOffset; ///< by Function::vars index
 };
 
@@ -174,6 +175,9 @@ struct Program {
   uint32_t paramBytes = 0;   ///< of the kernel
   std::vector<uint32_t> paramOffset;
   uint32_t maxFrame = 0;
+  /// What a thread needs by our own liveness, for occupancy where nobody says
+  /// what ptxas chose.
+  uint32_t registerEstimate = 16;
   bool usesCluster = false;
 
   uint32_t lineOf(uint32_t pc) const {

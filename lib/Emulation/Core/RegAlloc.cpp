@@ -231,6 +231,8 @@ void allocateRegisters(Program &program, FunctionInfo &fn,
     at += slots.used[c] * kSlotBytes[c];
     fn.slots[c] = slots.used[c];
   }
+  // Less the slots of discarded results, which hold nothing.
+  fn.liveWords = slots.used[1] + 2 * slots.used[2] + 4 * slots.used[3] - 7;
   fn.window = base;
   fn.windowSize = (at - base + 63) / 64 * 64;
   auto map = [&](uint32_t &r) {

@@ -138,7 +138,7 @@ void Report::clear() {
 
 std::string Report::json() const {
   std::ostringstream out;
-  out << "{\"findings\": [";
+  out << "{\"schema\": \"rill.emu-report/1\",\n\"findings\": [";
   for (size_t i = 0; i < findings.size(); ++i) {
     const Finding &f = findings[i];
     out << (i ? ",\n" : "\n") << " {\"kind\": \"" << kindName(f.kind)

@@ -127,6 +127,59 @@ int Scheduler::pickGroup(Warp &w) {
   return best;
 }
 
+/// Leaves lanes `m` of the current group where they stand, with others that
+/// wait there; lanes whose predicate is false go on.
+static void parkGroup(Warp &w, Mask m, Group::State state) {
+  Group &g = w.groups[w.current];
+  uint32_t pc = g.pc;
+  Mask rest = g.lanes & ~m;
+  g.lanes = m;
+  g.state = state;
+  for (uint32_t k = 0; k < w.groupCount; ++k) {
+    Group &o = w.groups[k];
+    if (k != w.current && o.pc == pc && o.lanes && o.state == state) {
+      o.lanes |= g.lanes;
+      g.lanes = 0;
+      break;
+    }
+  }
+  if (rest && g.lanes == 0) {
+    g = {pc + 1, rest, Group::Ready};
+  } else if (rest) {
+    w.groups[w.groupCount++] = {pc + 1, rest, Group::Ready};
+  }
+}
+
+/// After a handler moved lanes `m`: those that did not take part go on.
+static void stepOthers(Warp &w, Mask m) {
+  Group &g = w.groups[w.current];
+  Mask stay = g.lanes & ~m;
+  if (g.pc == w.pc && g.lanes && stay == g.lanes) {
+    ++g.pc;
+  }
+}
+
+/// Joins lanes that already stand at the current group's instruction. True
+/// when it should stop: it took some in, or others are behind and may catch up.
+static bool meetOthers(Warp &w) {
+  uint32_t pc = w.groups[w.current].pc;
+  bool leave = false;
+  for (uint32_t k = 0; k < w.groupCount; ++k) {
+    Group &o = w.groups[k];
+    if (k == w.current || o.state == Group::Blocked) {
+      continue;
+    }
+    if (o.pc == pc) {
+      w.groups[w.current].lanes |= o.lanes;
+      o.lanes = 0;
+      leave = true;
+    } else if (o.state == Group::Ready && o.pc < pc) {
+      leave = true;
+    }
+  }
+  return leave;
+}
+
 /// Runs the current group until it moves, blocks, or its quantum ends.
 /// Returns whether the warp may go on with another group this turn.
 bool Scheduler::runGroup(Warp &w, uint32_t quantum) {
@@ -162,74 +215,26 @@ bool Scheduler::runGroup(Warp &w, uint32_t quantum) {
       more = false;
       break;
     case Step::Park:
-    case Step::Block: {
+    case Step::Block:
       --w.executed;
       --classes[static_cast<size_t>(i.cls)];
-      Group::State state = step == Step::Park ? Group::Parked : Group::Blocked;
-      uint32_t pc = g.pc;
-      Mask rest = g.lanes & ~m;
-      // Lanes whose predicate is false do not wait.
-      g.lanes = m;
-      g.state = state;
-      for (uint32_t k = 0; k < w.groupCount; ++k) {
-        Group &o = w.groups[k];
-        if (k != w.current && o.pc == pc && o.lanes && o.state == state) {
-          o.lanes |= g.lanes;
-          g.lanes = 0;
-          break;
-        }
-      }
-      if (rest) {
-        if (g.lanes == 0) {
-          g = {pc + 1, rest, Group::Ready};
-        } else {
-          w.groups[w.groupCount++] = {pc + 1, rest, Group::Ready};
-        }
-      }
+      parkGroup(w, m, step == Step::Park ? Group::Parked : Group::Blocked);
       mergeGroups(w);
       return true;
-    }
-    case Step::Jump: {
-      // Lanes that did not take part go on; the handler moved the others.
-      Group &now = w.groups[w.current];
-      Mask stay = now.lanes & ~m;
-      if (now.pc == w.pc && now.lanes && stay == now.lanes) {
-        ++now.pc;
-      }
+    case Step::Jump:
+      stepOthers(w, m);
       mergeGroups(w);
-      if (w.groupCount == 0) {
-        return false;
-      }
-      if (w.groupCount > 1 || w.current >= w.groupCount) {
-        return more;
+      if (w.groupCount != 1 || w.current != 0) {
+        return more && w.groupCount;
       }
       if (!more) {
         return false;
       }
       continue;
     }
-    }
-    if (w.groupCount > 1) {
-      // Join lanes that already stand here, or let those behind catch up.
-      uint32_t pc = w.groups[w.current].pc;
-      bool leave = false;
-      for (uint32_t k = 0; k < w.groupCount; ++k) {
-        Group &o = w.groups[k];
-        if (k == w.current || o.state == Group::Blocked) {
-          continue;
-        }
-        if (o.pc == pc) {
-          w.groups[w.current].lanes |= o.lanes;
-          o.lanes = 0;
-          leave = true;
-        } else if (o.state == Group::Ready && o.pc < pc) {
-          leave = true;
-        }
-      }
-      if (leave) {
-        mergeGroups(w);
-        return more;
-      }
+    if (w.groupCount > 1 && meetOthers(w)) {
+      mergeGroups(w);
+      return more;
     }
     if (!more) {
       return false;

@@ -286,6 +286,7 @@ RILL_CUDA_API CUresult cuMemFreeAsync(CUdeviceptr a, CUstream handle) {
       return CUDA_ERROR_INVALID_VALUE;
     }
     Context *ctx = s->context;
+    it->second->freeing = true;
     d.enqueue(*s, "free", [&d, a, ctx] {
       if (d.memory->release(a)) {
         return 0;

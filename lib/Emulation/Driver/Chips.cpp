@@ -29,84 +29,69 @@ const Chip *findChip(std::string_view arch) {
   return nullptr;
 }
 
+namespace {
+/// A device attribute: the same for all chips, or a member of the table.
+struct AttributeRow {
+  int number, value;
+  int Chip::*member = nullptr;
+};
+constexpr AttributeRow kAttributes[] = {
+    {1, 1024}, // threads per block
+    {2, 1024}, // block dimensions
+    {3, 1024},
+    {4, 64},
+    {5, 0x7fffffff}, // grid dimensions
+    {6, 65535},
+    {7, 65535},
+    {8, 49152},       // shared memory per block
+    {9, 65536},       // constant memory
+    {10, 32},         // warp size
+    {11, 0x7fffffff}, // pitch
+    {12, 65536},      // registers per block
+    {13, 0, &Chip::clockKhz},
+    {14, 512}, // texture alignment
+    {16, 0, &Chip::smCount},
+    {19, 1}, // can map host memory
+    {31, 1}, // concurrent kernels
+    {32, 0}, // ECC
+    {36, 0, &Chip::memoryClockKhz},
+    {37, 0, &Chip::busBits},
+    {38, 0, &Chip::l2Bytes},
+    {39, 0, &Chip::threadsPerSm},
+    {40, 3}, // asynchronous engines
+    {41, 1}, // unified addressing
+    {75, 0, &Chip::major},
+    {76, 0, &Chip::minor},
+    {78, 1}, // stream priorities
+    {79, 1}, // global L1 cache
+    {80, 1}, // local L1 cache
+    {81, 0, &Chip::sharedPerSm},
+    {82, 65536}, // registers per multiprocessor
+    {83, 0},     // managed memory
+    {89, 1},     // concurrent managed access
+    {90, 1},     // compute preemption
+    {91, 1},     // host pointers of registered memory
+    {95, 1},     // cooperative launch
+    {97, 0, &Chip::sharedPerBlockOptin},
+    {99, 1}, // host register
+    {106, 0, &Chip::blocksPerSm},
+    {111, 1024}, // reserved shared memory per block
+    {115, 1},    // memory pools
+    {132, 0}};   // multicast
+} // namespace
+
 int chipAttribute(const Chip &c, int attribute) {
-  bool hopper = c.major >= 9;
+  for (const AttributeRow &row : kAttributes) {
+    if (row.number == attribute) {
+      return row.member ? c.*row.member : row.value;
+    }
+  }
   switch (attribute) {
-  case 1: // threads per block
-  case 2:
-  case 3:
-    return 1024;
-  case 4: // block dimension z
-    return 64;
-  case 5:
-    return 0x7fffffff;
-  case 6:
-  case 7:
-    return 65535;
-  case 8: // shared memory per block
-    return 49152;
-  case 9: // constant memory
-    return 65536;
-  case 10: // warp size
-    return 32;
-  case 11: // pitch
-    return 0x7fffffff;
-  case 12: // registers per block
-  case 82: // registers per multiprocessor
-    return 65536;
-  case 13:
-    return c.clockKhz;
-  case 14: // texture alignment
-    return 512;
-  case 16:
-    return c.smCount;
-  case 19:  // can map host memory
-  case 31:  // concurrent kernels
-  case 41:  // unified addressing
-  case 78:  // stream priorities
-  case 79:  // global L1 cache
-  case 80:  // local L1 cache
-  case 89:  // concurrent managed access
-  case 90:  // compute preemption
-  case 91:  // host pointers of registered memory
-  case 95:  // cooperative launch
-  case 99:  // host register
-  case 115: // memory pools
-    return 1;
-  case 32: // ECC
-    return 0;
-  case 36:
-    return c.memoryClockKhz;
-  case 37:
-    return c.busBits;
-  case 38:
-    return c.l2Bytes;
-  case 39:
-    return c.threadsPerSm;
-  case 40: // asynchronous engines
-    return 3;
-  case 75:
-    return c.major;
-  case 76:
-    return c.minor;
-  case 81:
-    return c.sharedPerSm;
-  case 83: // managed memory
-    return 0;
-  case 97:
-    return c.sharedPerBlockOptin;
-  case 106:
-    return c.blocksPerSm;
   case 108: // persisting L2
     return c.l2Bytes / 4 * 3;
-  case 111: // reserved shared memory per block
-    return 1024;
   case 120: // cluster launch
-    return hopper;
   case 127: // tensor map access
-    return hopper;
-  case 132: // multicast
-    return 0;
+    return c.major >= 9;
   default:
     // Known numbers without a meaning here answer 0, as drivers do.
     return attribute >= 1 && attribute <= 147 ? 0 : -1;

@@ -55,6 +55,9 @@ static Context *newContext(Driver &d, unsigned flags, bool primary) {
 
 void Driver::destroyContext(Context *c) {
   finishAll(*c);
+  if (leakCheck) {
+    reportLeaks(*this, *c);
+  }
   while (!c->modules.empty()) {
     unloadModule(*this, *c->modules.begin());
   }
@@ -68,7 +71,11 @@ void Driver::destroyContext(Context *c) {
     freePinned(reinterpret_cast<void *>(a));
     memory->release(a);
   }
+  // All its work is done: nothing will be compared with it again.
   for (Stream *s : c->streams) {
+    hostClock.erase(s->id);
+    std::erase_if(footprints,
+                  [s](const Footprint &f) { return f.stream == s->id; });
     delete s;
   }
   for (Event *e : c->events) {

@@ -1,9 +1,12 @@
 // Initialisation, the environment, injected faults, and the device.
 #include "State.h"
 
+#include "lib/CubinInfo/CubinInfo.h"
+
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 
 namespace rill::emu::cuda {
 
@@ -74,6 +77,19 @@ static bool sameFunction(std::string_view rule, std::string_view name) {
          name.substr(rule.size(), 2) == "_v";
 }
 
+/// Registers of every kernel in a file of `ptxas -v` output.
+static bool readPtxasLog(const std::string &path,
+                         std::map<std::string, int, std::less<>> &out) {
+  std::ifstream in(path);
+  std::string text((std::istreambuf_iterator<char>(in)), {});
+  for (const cubin::PtxasKernel &k : cubin::parsePtxasLog(text).kernels) {
+    if (k.registers > 0) {
+      out[k.name] = k.registers;
+    }
+  }
+  return !out.empty();
+}
+
 CUresult Driver::initialize() {
 #if defined(__AVX2__)
   if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) {
@@ -106,6 +122,16 @@ CUresult Driver::initialize() {
   options.count = !countersFile.empty();
   report.file = environment("RILL_EMU_REPORT");
   findingsFail = environment("RILL_EMU_FINDINGS") != "warn";
+  std::string log = environment("RILL_EMU_PTXAS_LOG");
+  if (!log.empty() && !readPtxasLog(log, knownRegisters)) {
+    fprintf(stderr, "emu: RILL_EMU_PTXAS_LOG: %s names no kernel's registers\n",
+            log.c_str());
+    return CUDA_ERROR_FILE_NOT_FOUND;
+  }
+  leakCheck = environment("RILL_EMU_LEAKS") == "1";
+  if (leakCheck) {
+    reportLeaksAtExit();
+  }
   hostGuard = environment("RILL_EMU_HOSTGUARD") != "0";
   if (hostGuard) {
     installHostGuard();

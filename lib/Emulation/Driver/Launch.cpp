@@ -52,9 +52,17 @@ static CUresult packParams(FunctionHandle &f, void **params, void **extra,
   return CUDA_SUCCESS;
 }
 
-/// PTX does not tell registers: a launch bound or a common number does.
-static uint32_t registersOf(const FunctionHandle &f) {
-  return f.ast->maxnreg ? f.ast->maxnreg : 32;
+/// What a block of `threads` needs. An estimate alone never refuses a block.
+static KernelNeeds needsOf(const Driver &d, const FunctionHandle &f,
+                           uint32_t threads, size_t dynamicShared) {
+  bool known = false;
+  uint32_t registers = registersOf(d, f, &known);
+  if (!known && threads) {
+    uint32_t fits = 65536 / ((threads + 127) / 128 * 128) / 8 * 8;
+    registers = std::min(registers, fits);
+  }
+  return {threads, registers,
+          f.program->staticShared + static_cast<uint32_t>(dynamicShared)};
 }
 
 static CUresult checkShape(Driver &d, FunctionHandle &f, LaunchConfig &cfg) {
@@ -100,8 +108,8 @@ static CUresult checkShape(Driver &d, FunctionHandle &f, LaunchConfig &cfg) {
   if (g.x % c.x || g.y % c.y || g.z % c.z) {
     return CUDA_ERROR_INVALID_VALUE;
   }
-  KernelNeeds needs{static_cast<uint32_t>(b.count()), registersOf(f),
-                    f.program->staticShared + cfg.dynamicShared};
+  KernelNeeds needs =
+      needsOf(d, f, static_cast<uint32_t>(b.count()), cfg.dynamicShared);
   int perSm = residentBlocks(*d.chip, needs);
   if (perSm == 0) {
     return CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES;
@@ -249,9 +257,8 @@ static CUresult occupancy(const char *name, int *out, CUfunction f, int block,
     if (!knownFunction(d, f)) {
       return CUDA_ERROR_INVALID_HANDLE;
     }
-    *out = residentBlocks(
-        *d.chip, {static_cast<uint32_t>(block), registersOf(*f),
-                  f->program->staticShared + static_cast<uint32_t>(shared)});
+    *out = residentBlocks(*d.chip,
+                          needsOf(d, *f, static_cast<uint32_t>(block), shared));
     return CUDA_SUCCESS;
   });
 }
@@ -281,9 +288,7 @@ RILL_CUDA_API CUresult cuOccupancyMaxPotentialBlockSize(int *grid, int *block,
         for (int b = top / 32 * 32; b >= 32; b -= 32) {
           size_t bytes = sharedOf ? sharedOf(b) : shared;
           int n = residentBlocks(
-              *d.chip,
-              {static_cast<uint32_t>(b), registersOf(*f),
-               f->program->staticShared + static_cast<uint32_t>(bytes)});
+              *d.chip, needsOf(d, *f, static_cast<uint32_t>(b), bytes));
           if (n * b > best) {
             best = n * b;
             *block = b;
@@ -313,25 +318,24 @@ RILL_CUDA_API CUresult cuOccupancyAvailableDynamicSMemPerBlock(size_t *out,
 
 RILL_CUDA_API CUresult cuOccupancyMaxActiveClusters(int *out, CUfunction f,
                                                     const CUlaunchConfig *c) {
-  return guarded("cuOccupancyMaxActiveClusters", true,
-                 [&](Driver &d) -> CUresult {
-                   if (!out || !c || !knownFunction(d, f)) {
-                     return CUDA_ERROR_INVALID_VALUE;
-                   }
-                   unsigned cluster = 1;
-                   for (unsigned i = 0; i < c->numAttrs; ++i) {
-                     if (c->attrs[i].id == kAttrClusterDimension) {
-                       auto &v = c->attrs[i].value.clusterDim;
-                       cluster = std::max(1u, v.x * v.y * v.z);
-                     }
-                   }
-                   int n = residentBlocks(
-                       *d.chip, {c->blockDimX * c->blockDimY * c->blockDimZ,
-                                 registersOf(*f),
-                                 f->program->staticShared + c->sharedMemBytes});
-                   *out = n * d.chip->smCount / static_cast<int>(cluster);
-                   return CUDA_SUCCESS;
-                 });
+  return guarded(
+      "cuOccupancyMaxActiveClusters", true, [&](Driver &d) -> CUresult {
+        if (!out || !c || !knownFunction(d, f)) {
+          return CUDA_ERROR_INVALID_VALUE;
+        }
+        unsigned cluster = 1;
+        for (unsigned i = 0; i < c->numAttrs; ++i) {
+          if (c->attrs[i].id == kAttrClusterDimension) {
+            auto &v = c->attrs[i].value.clusterDim;
+            cluster = std::max(1u, v.x * v.y * v.z);
+          }
+        }
+        int n = residentBlocks(
+            *d.chip, needsOf(d, *f, c->blockDimX * c->blockDimY * c->blockDimZ,
+                             c->sharedMemBytes));
+        *out = n * d.chip->smCount / static_cast<int>(cluster);
+        return CUDA_SUCCESS;
+      });
 }
 
 RILL_CUDA_API CUresult cuOccupancyMaxPotentialClusterSize(

@@ -77,7 +77,7 @@ CUresult ptxOfFatbin(const Chip &chip, const unsigned char *p, size_t limit,
   }
   uint64_t total = read64(p + 8);
   size_t at = read16(p + 6);
-  if (total > limit - 16 || at < 16) {
+  if (at < 16 || at > limit || total > limit - at) {
     return CUDA_ERROR_INVALID_IMAGE;
   }
   size_t end = at + total;
@@ -158,8 +158,8 @@ void placeVariables(Driver &d, LoadedModule &m) {
     a->label = std::string(v.name);
     a->readOnly = v.space == Space::Const;
     std::memset(a->host(a->address), 0, v.size);
-    std::memcpy(a->host(a->address), v.init.data(),
-                std::min<uint64_t>(v.init.size(), v.size));
+    std::copy_n(v.init.data(), std::min<uint64_t>(v.init.size(), v.size),
+                a->host(a->address));
     std::fill(a->written.begin(), a->written.end(), uint8_t(0xff));
     m.variables[i] = a;
   }
@@ -268,6 +268,24 @@ CUresult loadImage(Driver &d, Context &c, const void *image, size_t limit,
   out = m.release();
   c.modules.insert(out);
   return CUDA_SUCCESS;
+}
+
+uint32_t registersOf(const Driver &d, const FunctionHandle &f, bool *known) {
+  const Function &a = *f.ast;
+  auto it = d.knownRegisters.find(a.name);
+  bool listed = it != d.knownRegisters.end();
+  if (known) {
+    *known = listed || a.maxnreg;
+  }
+  if (listed || a.maxnreg) {
+    return listed ? static_cast<uint32_t>(it->second) : a.maxnreg;
+  }
+  uint64_t threads = uint64_t(std::max(a.maxntid[0], a.reqntid[0])) *
+                     std::max({1u, a.maxntid[1], a.reqntid[1]}) *
+                     std::max({1u, a.maxntid[2], a.reqntid[2]});
+  uint64_t bound = threads && threads <= 1024 ? 65536 / threads / 8 * 8 : 255;
+  return std::min(f.program->registerEstimate,
+                  static_cast<uint32_t>(std::min<uint64_t>(bound, 255)));
 }
 
 CUresult programOf(Driver &, FunctionHandle &f) {
@@ -533,8 +551,8 @@ RILL_CUDA_API CUresult cuFuncGetAttribute(int *value, int attribute,
     case 3: // local
       *value = static_cast<int>(f->program->maxFrame);
       break;
-    case 4: // registers: PTX does not tell; the limit or a usual number
-      *value = ast.maxnreg ? static_cast<int>(ast.maxnreg) : 32;
+    case 4:
+      *value = static_cast<int>(registersOf(d, *f, nullptr));
       break;
     case 5: // PTX version
     case 6: // binary version

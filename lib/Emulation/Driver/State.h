@@ -167,6 +167,9 @@ struct Driver {
   RunOptions options;
   bool findingsFail = true;
   bool hostGuard = true;
+  bool leakCheck = false;
+  /// Registers by kernel name, from RILL_EMU_PTXAS_LOG.
+  std::map<std::string, int, std::less<>> knownRegisters;
   std::string countersFile;
   std::vector<FaultRule> faults;
   std::map<std::string, uint64_t, std::less<>> calls;
@@ -250,6 +253,9 @@ CUresult loadImage(Driver &d, Context &context, const void *image, size_t limit,
                    std::string &log);
 void unloadModule(Driver &d, LoadedModule *module);
 CUresult programOf(Driver &d, FunctionHandle &f);
+/// Registers of a thread: what the ptxas log says, else .maxnreg, else our
+/// estimate within the kernel's launch bounds. `known`: not the estimate.
+uint32_t registersOf(const Driver &d, const FunctionHandle &f, bool *known);
 // Launch.cpp
 CUresult makeLaunch(Driver &d, Context &c, FunctionHandle *f, Dim3 grid,
                     Dim3 block, unsigned shared, void **params, void **extra,
@@ -260,6 +266,12 @@ GraphNode *addNode(Graph &graph, unsigned type,
 int runGraph(Driver &d, Graph &graph);
 /// Adds to the stream's capture instead of the queue; null: not capturing.
 GraphNode *captureNode(Stream &stream, unsigned type);
+// Leaks.cpp
+/// Reports what the context still holds; it is about to be destroyed, or the
+/// process ends.
+void reportLeaks(Driver &d, const Context &c);
+/// Reports at the end of the process whatever is alive then.
+void reportLeaksAtExit();
 // Guard.cpp
 void installHostGuard();
 void *allocatePinned(size_t bytes, void *&view);

@@ -56,6 +56,10 @@ cuTensorMapEncodeTiled(CUtensorMap *out, int type, unsigned rank, void *address,
         t.strides[d] = strides[d];
       }
     }
+    // NaN exists in float types alone.
+    if (fill && (type < 6 || type > 12)) {
+      return CUDA_ERROR_INVALID_VALUE;
+    }
     uint32_t inner = box[0] * size;
     if (interleave == 0 && inner % 16) {
       return CUDA_ERROR_INVALID_VALUE;

@@ -17,7 +17,9 @@ void perform(Warp &w, const PendingCopy &c, const Stamp &stamp) {
   Cta &cta = *w.cta;
   char *to = cta.shared.data() + c.destination;
   const char *from = reinterpret_cast<const char *>(c.source);
-  std::memcpy(to, from, c.sourceBytes);
+  if (c.sourceBytes) {
+    std::memcpy(to, from, c.sourceBytes);
+  }
   std::memset(to + c.sourceBytes, 0, size_t(c.bytes - c.sourceBytes));
   endAsyncWrite(cta, c.destination, c.bytes, stamp);
   w.grid->counters.asyncBytes += c.sourceBytes;

@@ -65,18 +65,11 @@ void writeResult(const Barrier &b, Warp &w, const Ins &i, Mask lanes) {
   }
 }
 
-/// flag: arrive only. flag2: aligned (all lanes of the warp together).
-Step barrier(Warp &w, const Ins &i, Mask m) {
-  Cta &cta = *w.cta;
+/// Refuses a barrier that does not exist or cannot complete.
+void checkBarrier(Warp &w, const Ins &i, int lane, uint32_t id, uint32_t want) {
   Scheduler &s = *w.grid->scheduler;
-  if (i.flag2 && !w.need(w.live)) {
-    return Step::Park;
-  }
-  int lane = __builtin_ctz(m);
-  uint32_t id = i.a == kNoReg ? 0 : w.at<uint32_t>(i.a)[lane];
   uint32_t all = static_cast<uint32_t>(w.grid->config.block.count());
   uint32_t padded = (all + kLanes - 1) / kLanes * kLanes;
-  uint32_t want = i.b == kNoReg ? all : w.at<uint32_t>(i.b)[lane];
   if (id >= 16) {
     s.fault(w, lane, 719, Kind::BarrierMisuse,
             "barrier " + std::to_string(id) + " does not exist");
@@ -93,13 +86,47 @@ Step barrier(Warp &w, const Ins &i, Mask m) {
             "thread count " + std::to_string(want) + " exceeds the block's " +
                 std::to_string(all));
   }
-  Barrier &b = cta.barriers[id];
+  const Barrier &b = w.cta->barriers[id];
   if (b.arrived && b.expected != want) {
     s.find(w, lane, Kind::BarrierMisuse,
            "barrier " + std::to_string(id) + " is used with " +
                std::to_string(want) + " threads while others wait for " +
                std::to_string(b.expected));
   }
+}
+
+/// Completes a barrier whose last threads these are, and frees the others.
+void finishBarrier(Warp &w, const Ins &i, Mask m, Barrier &b, bool whole) {
+  uint32_t waiting = 0;
+  if (!i.flag) {
+    b.waiters.push_back({&w, m, w.pc, i.d});
+  }
+  for (const Barrier::Waiter &x : b.waiters) {
+    waiting += uint32_t(std::popcount(x.lanes));
+  }
+  complete(*w.cta, b, whole && waiting >= w.grid->config.block.count());
+  for (Barrier::Waiter &x : b.waiters) {
+    const Ins &at = x.warp->program->code[x.pc];
+    writeResult(b, *x.warp, at, x.lanes);
+    if (x.warp != &w || x.pc != w.pc || x.lanes != m) {
+      Scheduler::release(*x.warp, x.lanes, x.pc);
+    }
+  }
+  b = Barrier();
+}
+
+/// flag: arrive only. flag2: aligned (all lanes of the warp together).
+Step barrier(Warp &w, const Ins &i, Mask m) {
+  Cta &cta = *w.cta;
+  if (i.flag2 && !w.need(w.live)) {
+    return Step::Park;
+  }
+  int lane = __builtin_ctz(m);
+  uint32_t id = i.a == kNoReg ? 0 : w.at<uint32_t>(i.a)[lane];
+  uint32_t all = static_cast<uint32_t>(w.grid->config.block.count());
+  uint32_t want = i.b == kNoReg ? all : w.at<uint32_t>(i.b)[lane];
+  checkBarrier(w, i, lane, id, want);
+  Barrier &b = cta.barriers[id];
   b.expected = want;
   if (!cta.clocks.empty()) {
     gatherViews(w, m, b.view, true);
@@ -114,7 +141,7 @@ Step barrier(Warp &w, const Ins &i, Mask m) {
   // A partial last warp counts in full for named thread counts.
   bool partial = w.all != kAllLanes && i.b != kNoReg && m == w.live;
   b.arrived += partial ? kLanes : static_cast<uint32_t>(std::popcount(m));
-  ++s.progress;
+  ++w.grid->scheduler->progress;
   if (b.arrived < want) {
     if (i.flag) {
       return Step::Next;
@@ -122,26 +149,7 @@ Step barrier(Warp &w, const Ins &i, Mask m) {
     b.waiters.push_back({&w, m, w.pc, i.d});
     return Step::Block;
   }
-  bool whole = want >= all;
-  if (!i.flag) {
-    b.waiters.push_back({&w, m, w.pc, i.d});
-  }
-  complete(
-      cta, b, whole && b.waiters.size() && !cta.clocks.empty() && [&] {
-        uint32_t n = 0;
-        for (auto &x : b.waiters) {
-          n += uint32_t(std::popcount(x.lanes));
-        }
-        return n >= all;
-      }());
-  for (Barrier::Waiter &x : b.waiters) {
-    const Ins &at = x.warp->program->code[x.pc];
-    writeResult(b, *x.warp, at, x.lanes);
-    if (x.warp != &w || x.pc != w.pc || x.lanes != m) {
-      Scheduler::release(*x.warp, x.lanes, x.pc);
-    }
-  }
-  b = Barrier();
+  finishBarrier(w, i, m, b, want >= all);
   return Step::Next;
 }
 

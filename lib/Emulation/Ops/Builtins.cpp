@@ -117,6 +117,16 @@ std::string format(Warp &w, int lane, const std::string &f, uint64_t args) {
 
 } // namespace
 
+/// Prints finished text where the launch wants it; returns its length.
+static uint32_t printText(Scheduler &s, const std::string &text) {
+  if (s.print) {
+    s.print(text);
+  } else {
+    fputs(text.c_str(), stdout);
+  }
+  return static_cast<uint32_t>(text.size());
+}
+
 void runBuiltin(Warp &w, int lane, Builtin what, const int64_t *ints) {
   Scheduler &s = *w.grid->scheduler;
   char *frame = w.localMemory(lane) + w.frame[lane];
@@ -133,17 +143,11 @@ void runBuiltin(Warp &w, int lane, Builtin what, const int64_t *ints) {
     std::memcpy(frame + ints[1 + 2 * count], &v, bytes);
   };
   switch (what) {
-  case Builtin::Vprintf: {
-    std::string text =
-        format(w, lane, readString(w, lane, argument(0)), argument(1));
-    if (s.print) {
-      s.print(text);
-    } else {
-      fputs(text.c_str(), stdout);
-    }
-    result(static_cast<uint32_t>(text.size()), 4);
+  case Builtin::Vprintf:
+    result(printText(s, format(w, lane, readString(w, lane, argument(0)),
+                               argument(1))),
+           4);
     break;
-  }
   case Builtin::AssertFail:
     s.fault(w, lane, 710, Kind::Assertion,
             readString(w, lane, argument(1)) + ":" +

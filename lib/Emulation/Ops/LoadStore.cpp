@@ -386,6 +386,30 @@ InsClass classOf(Space s, bool load) {
   }
 }
 
+/// One register of a load or store of type t; returns the bytes of its cell
+/// in the register file.
+unsigned decodeElement(Decode &d, const Operand &o, Type t, bool load) {
+  unsigned size = typeSize(t), bytes = d.registerSize(o);
+  if (bytes == 0 || o.kind == Operand::Sink) {
+    bytes = std::max(size, 4u);
+  }
+  if (bytes < size) {
+    d.fail("the register has " + std::to_string(bytes) +
+           " bytes, the element " + std::to_string(size));
+  }
+  unsigned cell = bytes >= 16 ? 16 : bytes == 8 ? 8 : 4;
+  Type as = cell == 16 ? Type::B128 : cell == 8 ? Type::B64 : t;
+  if (cell == 4 && size > 4) {
+    d.unsupported();
+  }
+  if (cell == 4) {
+    as = isFloat(t) || size == 4 ? t : bytes >= 4 ? Type::B32 : Type::B16;
+  }
+  d.info.regs.push_back(load ? d.dst(o, bytes == 1 ? Type::B8 : as)
+                             : d.src(o, as));
+  return cell;
+}
+
 void decodeAccess(Decode &d, bool load) {
   // The last operand may be a cache policy, which changes no value.
   d.arity(2, 3);
@@ -422,35 +446,11 @@ void decodeAccess(Decode &d, bool load) {
   }
   unsigned width = 0;
   for (const Operand *o : elements) {
-    unsigned bytes = d.registerSize(*o);
-    bytes = bytes ? bytes : std::max(size, 4u);
-    if (o->kind == Operand::Sink) {
-      bytes = std::max(size, 4u);
-    }
-    if (bytes < size) {
-      d.fail("the register has " + std::to_string(bytes) +
-             " bytes, the element " + std::to_string(size));
-    }
-    unsigned cell = bytes >= 16 ? 16 : bytes == 8 ? 8 : 4;
+    unsigned cell = decodeElement(d, *o, t, load);
     if (width && width != cell) {
       d.fail("the elements' registers differ in width");
     }
     width = cell;
-    Type as = cell == 16 ? Type::B128 : cell == 8 ? Type::B64 : t;
-    if (cell == 4 && size > 4) {
-      d.unsupported();
-    }
-    if (cell == 4) {
-      as = isFloat(t)         ? t
-           : typeSize(t) == 4 ? t
-           : bytes >= 4       ? Type::B32
-                              : Type::B16;
-    }
-    if (load) {
-      d.info.regs.push_back(d.dst(*o, bytes == 1 ? Type::B8 : as));
-    } else {
-      d.info.regs.push_back(d.src(*o, as));
-    }
   }
   d.info.ints.push_back(reinterpret_cast<int64_t>(pickMove(t, width)));
   bool fast = load && d.ins.space == Space::Param && d.ins.a == kNoReg;
@@ -472,6 +472,24 @@ void decodePrefetch(Decode &d) {
   d.address(d.op(0), d.space());
   d.finish([](Warp &, const Ins &, Mask) { return Step::Next; },
            InsClass::Load);
+}
+
+/// createpolicy: a cache policy changes no value; its bits are opaque.
+void decodeCreatePolicy(Decode &d) {
+  d.arity(1, 4);
+  for (size_t i = 1; i < d.count(); ++i) {
+    if (d.op(i).kind == Operand::Register) {
+      d.src(d.op(i), d.registerSize(d.op(i)) == 8 ? Type::B64 : Type::B32);
+    }
+  }
+  d.ins.d = d.dst(d.op(0), Type::B64);
+  d.finish(
+      [](Warp &w, const Ins &i, Mask m) {
+        uint64_t *to = w.at<uint64_t>(i.d);
+        each(m, [=](int l) { to[l] = 0; });
+        return Step::Next;
+      },
+      InsClass::Special);
 }
 
 /// cvta and cvta.to: the windows are added and removed.
@@ -588,6 +606,7 @@ void addLoadStore(OpTable &t) {
   t["prefetchu"] = decodePrefetch;
   t["discard"] = decodePrefetch;
   t["applypriority"] = decodePrefetch;
+  t["createpolicy"] = decodeCreatePolicy;
   t["cvta"] = decodeCvta;
   t["isspacep"] = decodeIsSpace;
 }

@@ -3,6 +3,7 @@
 
 #include "../Checks/GlobalRaces.h"
 #include "Lanes.h"
+#include "Reduce.h"
 
 namespace rill::emu {
 
@@ -292,9 +293,12 @@ void decodeMbarrier(Decode &d) {
   }
 }
 
-/// red.async...mbarrier::complete_tx::bytes [addr], value, [mbar].
-Step redAsync(Warp &w, const Ins &i, Mask m) {
+/// st.async and red.async [addr], value(s), [mbar]. info.regs: the values;
+/// mode: the reduction; ints: type, wide address, wide barrier, its offset.
+Step asyncStore(Warp &w, const Ins &i, Mask m) {
   const InsInfo &info = w.program->infos[i.info];
+  auto op = static_cast<RedOp>(i.mode);
+  unsigned bytes = unsigned(i.size) * i.count;
   for (Mask left = m; left; left &= left - 1) {
     int l = __builtin_ctz(left);
     uint64_t a = info.ints[1] ? w.at<uint64_t>(i.a)[l] : w.at<uint32_t>(i.a)[l];
@@ -303,29 +307,23 @@ Step redAsync(Warp &w, const Ins &i, Mask m) {
     a += static_cast<uint64_t>(i.imm);
     bar += static_cast<uint64_t>(info.ints[3]);
     uint32_t at = 0, barAt = 0;
-    Cta &c = locateShared(w, l, a, i.size, i.size, at);
+    Cta &c = locateShared(w, l, a, bytes, bytes, at);
     Cta &bc = locateShared(w, l, bar, 8, 8, barAt);
     Mbarrier &b = mbarrierAt(w, l, bc, barAt);
-    uint64_t v = i.size == 8 ? w.at<uint64_t>(i.b)[l] : w.at<uint32_t>(i.b)[l];
-    checkShared(w, l, c, at, i.size, i.flag ? Touch::Write : Touch::Atomic,
-                true);
+    char values[32];
+    for (unsigned e = 0; e < i.count; ++e) {
+      uint64_t v = i.size == 8 ? w.at<uint64_t>(info.regs[e])[l]
+                               : w.at<uint32_t>(info.regs[e])[l];
+      std::memcpy(values + e * i.size, &v, i.size);
+    }
+    checkShared(w, l, c, at, bytes,
+                op == RedOp::None ? Touch::Write : Touch::Atomic, true);
     if (!w.cta->clocks.empty()) {
       GlobalRaces::release(w, l, b.gathering);
     }
-    char *host = c.shared.data() + at;
-    uint64_t old = 0;
-    std::memcpy(&old, host, i.size);
-    uint64_t now = i.flag        ? v
-                   : i.mode == 0 ? old + v
-                   : i.mode == 1 ? (int32_t(v) < int32_t(old) ? v : old)
-                   : i.mode == 2 ? (int32_t(v) > int32_t(old) ? v : old)
-                   : i.mode == 3 ? old & v
-                   : i.mode == 4 ? old | v
-                   : i.mode == 5 ? old ^ v
-                   : i.mode == 6 ? (uint32_t(v) < uint32_t(old) ? v : old)
-                                 : (uint32_t(v) > uint32_t(old) ? v : old);
-    std::memcpy(host, &now, i.size);
-    completeBytes(bc, barAt, i.size);
+    reduceBytes(op, static_cast<Type>(info.ints[0]), c.shared.data() + at,
+                values, bytes);
+    completeBytes(bc, barAt, bytes);
   }
   return Step::Next;
 }
@@ -338,7 +336,9 @@ void decodeRedAsync(Decode &d) {
   Type t = d.type();
   d.owner.program->usesCluster = true;
   d.ins.size = static_cast<uint8_t>(typeSize(t));
-  if (d.ins.size < 4 || d.has("v2") || d.has("v4")) {
+  d.ins.count = d.has("v4") ? 4 : d.has("v2") ? 2 : 1;
+  if (d.ins.size < 4 || (!store && d.ins.count > 1) ||
+      d.ins.size * d.ins.count > 32) {
     d.unsupported();
   }
   int64_t offset = 0, barOffset = 0;
@@ -347,21 +347,30 @@ void decodeRedAsync(Decode &d) {
   bool wide = d.ins.wideBase;
   d.ins.c = d.addressOperand(d.op(2), barOffset);
   d.info.ints = {int64_t(t), wide, d.ins.wideBase, barOffset};
-  d.ins.b = d.src(d.op(1), t);
-  d.ins.flag = store;
-  bool s = isSigned(t);
-  d.ins.mode = d.has("min")   ? (s ? 1 : 6)
-               : d.has("max") ? (s ? 2 : 7)
-               : d.has("and") ? 3
-               : d.has("or")  ? 4
-               : d.has("xor") ? 5
-                              : 0;
-  if (d.has("inc") || d.has("dec")) {
-    d.unsupported();
+  const Operand &value = d.op(1);
+  if (value.kind == Operand::Vector) {
+    for (const Operand &o : value.items) {
+      d.info.regs.push_back(d.src(o, t));
+    }
+  } else {
+    d.info.regs.push_back(d.src(value, t));
   }
-  d.finish(redAsync, InsClass::Async);
+  if (d.info.regs.size() != d.ins.count) {
+    d.fail("has " + std::to_string(d.info.regs.size()) +
+           " elements, expected " + std::to_string(d.ins.count));
+  }
+  d.ins.mode = static_cast<uint8_t>(store ? RedOp::None : reductionOf(d));
+  d.finish(asyncStore, InsClass::Async);
 }
 
-void addMbarrier(OpTable &t) { t["mbarrier"] = decodeMbarrier; }
+void addMbarrier(OpTable &t) {
+  t["mbarrier"] = [](Decode &d) {
+    decodeMbarrier(d);
+    // A parameter's name has no address register.
+    if (d.ins.run && d.ins.a == kNoReg) {
+      d.fail("expected an address in shared memory");
+    }
+  };
+}
 
 } // namespace rill::emu

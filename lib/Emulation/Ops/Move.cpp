@@ -32,6 +32,17 @@ Step movePredicate(Warp &w, const Ins &i, Mask m) {
   return Step::Next;
 }
 
+/// mov.pred p, %is_explicit_cluster.
+Step specialToPredicate(Warp &w, const Ins &i, Mask m) {
+  const uint32_t *a = w.at<uint32_t>(i.a);
+  Mask &p = w.predicate(i.d);
+  for (Mask left = m; left; left &= left - 1) {
+    int l = __builtin_ctz(left);
+    p = (p & ~(Mask(1) << l)) | Mask(a[l] != 0) << l;
+  }
+  return Step::Next;
+}
+
 /// Reads `bytes` of an element register.
 uint64_t readPart(Warp &w, uint32_t reg, int l, unsigned bytes) {
   uint64_t v = bytes == 8 ? w.at<uint64_t>(reg)[l] : w.at<uint32_t>(reg)[l];
@@ -179,6 +190,11 @@ void decodeMov(Decode &d) {
   Type t = d.type();
   if (t == Type::Pred) {
     const Operand &o = d.op(1);
+    if (o.kind == Operand::Name && o.name == "%is_explicit_cluster") {
+      d.ins.a = d.owner.special(o.name);
+      d.ins.d = d.predicateOut(d.op(0));
+      return d.finish(specialToPredicate, InsClass::Move);
+    }
     if (o.kind == Operand::Integer) {
       d.ins.imm = static_cast<int64_t>(o.bits);
     } else {

@@ -5,13 +5,11 @@
 #include "../Core/TensorMap.h"
 #include "Lanes.h"
 #include "Mbarrier.h"
-#include "Numeric.h"
+#include "Reduce.h"
 
 namespace rill::emu {
 
 namespace {
-
-enum class RedOp : uint8_t { None, Add, Min, Max, And, Or, Xor, Inc, Dec };
 
 uint64_t laneAddress(Warp &w, uint32_t reg, bool wide, int l, int64_t off) {
   uint64_t a = wide ? w.at<uint64_t>(reg)[l] + static_cast<uint64_t>(off)
@@ -35,9 +33,12 @@ struct Row {
 std::vector<Row> boxRows(const TensorMap &t, const int32_t *at,
                          uint32_t shared) {
   std::vector<Row> rows;
-  uint32_t count = 1;
+  // With an element stride e a box of b covers ceil(b / e) elements;
+  // dimension 0 has no stride.
+  uint32_t count = 1, steps[5] = {};
   for (int d = 1; d < t.rank; ++d) {
-    count *= t.box[d];
+    steps[d] = (t.box[d] + t.elementStride[d] - 1u) / t.elementStride[d];
+    count *= steps[d];
   }
   uint32_t inner = t.box[0];
   for (uint32_t r = 0; r < count; ++r) {
@@ -46,8 +47,8 @@ std::vector<Row> boxRows(const TensorMap &t, const int32_t *at,
     uint32_t rest = r;
     for (int d = 1; d < t.rank; ++d) {
       int64_t c =
-          int64_t(at[d]) + int64_t(rest % t.box[d]) * t.elementStride[d];
-      rest /= t.box[d];
+          int64_t(at[d]) + int64_t(rest % steps[d]) * t.elementStride[d];
+      rest /= steps[d];
       inside = inside && c >= 0 && c < int64_t(t.extent[d]);
       address += static_cast<uint64_t>(c) * t.strides[d - 1];
     }
@@ -123,6 +124,21 @@ struct Load {
   bool tensor;
 };
 
+/// Bytes outside the tensor: zeros, or with the map's NaN fill a NaN of the
+/// element's type.
+void fillOutside(const TensorMap &t, char *to, uint32_t at, uint32_t n) {
+  static constexpr unsigned char kNan[3][8] = {
+      {0xff, 0x7f},
+      {0xff, 0xff, 0xff, 0x7f},
+      {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f}};
+  const unsigned char *nan = kNan[t.elementBytes == 2   ? 0
+                                  : t.elementBytes == 4 ? 1
+                                                        : 2];
+  for (uint32_t k = 0; k < n; ++k) {
+    to[k] = t.fill ? static_cast<char>(nan[(at + k) % t.elementBytes]) : 0;
+  }
+}
+
 void finishLoad(const Load &x) {
   char *window = x.cta->shared.data();
   for (size_t r = 0; r < x.rows.size(); ++r) {
@@ -136,7 +152,7 @@ void finishLoad(const Load &x) {
           std::memcpy(to, from, chunk);
           from += chunk;
         } else {
-          std::memset(to, 0, chunk);
+          fillOutside(x.map, to, at, chunk);
         }
         at += chunk;
         n -= chunk;
@@ -300,6 +316,8 @@ Step bulkLoad(Warp &w, const Ins &i, Mask m) {
 Step bulkBetween(Warp &w, const Ins &i, Mask m) {
   Parts p{w.program->infos[i.info], i, w};
   Scheduler &s = *w.grid->scheduler;
+  auto red = static_cast<RedOp>(i.mode);
+  auto type = static_cast<Type>(p.info.ints[8]);
   for (Mask left = m; left; left &= left - 1) {
     int l = __builtin_ctz(left);
     uint32_t bytes = w.at<uint32_t>(p.info.regs2[0])[l], to = 0, from = 0,
@@ -318,8 +336,9 @@ Step bulkBetween(Warp &w, const Ins &i, Mask m) {
     op.pc = w.pc;
     op.what = "a bulk copy into its shared memory";
     op.mbarrier = true;
-    op.finish = [&dst, &src, &bc, to, from, bar, bytes, pc = w.pc] {
-      std::memmove(dst.shared.data() + to, src.shared.data() + from, bytes);
+    op.finish = [&dst, &src, &bc, to, from, bar, bytes, pc = w.pc, red, type] {
+      reduceBytes(red, type, dst.shared.data() + to, src.shared.data() + from,
+                  bytes);
       auto it = bc.mbarriers.find(bar);
       Stamp stamp;
       if (it != bc.mbarriers.end()) {
@@ -331,89 +350,6 @@ Step bulkBetween(Warp &w, const Ins &i, Mask m) {
     s.enqueue(std::move(op));
   }
   return Step::Next;
-}
-
-template <class T>
-T reduceInt(RedOp op, T old, T v) {
-  using V = std::make_unsigned_t<T>;
-  switch (op) {
-  case RedOp::Add:
-    return static_cast<T>(V(old) + V(v));
-  case RedOp::Min:
-    return std::min(old, v);
-  case RedOp::Max:
-    return std::max(old, v);
-  case RedOp::And:
-    return old & v;
-  case RedOp::Or:
-    return old | v;
-  case RedOp::Xor:
-    return old ^ v;
-  case RedOp::Inc:
-    return V(old) >= V(v) ? T(0) : static_cast<T>(old + 1);
-  case RedOp::Dec:
-    return old == 0 || V(old) > V(v) ? v : static_cast<T>(old - 1);
-  default:
-    return v;
-  }
-}
-
-void reduceBytes(RedOp op, Type t, char *to, const char *from, size_t bytes) {
-  unsigned n = typeSize(t) ? typeSize(t) : 1;
-  if (op == RedOp::None) {
-    std::memcpy(to, from, bytes);
-    return;
-  }
-  for (size_t at = 0; at + n <= bytes; at += n) {
-    auto with = [&](auto sample, auto f) {
-      decltype(sample) a, b;
-      std::memcpy(&a, to + at, n);
-      std::memcpy(&b, from + at, n);
-      a = f(a, b);
-      std::memcpy(to + at, &a, n);
-    };
-    auto real = [op](double a, double b) {
-      return op == RedOp::Add   ? a + b
-             : op == RedOp::Min ? std::fmin(a, b)
-                                : std::fmax(a, b);
-    };
-    switch (t) {
-    case Type::F32:
-      with(0.0f, [&](float a, float b) {
-        return op == RedOp::Add ? a + b : float(real(a, b));
-      });
-      break;
-    case Type::F64:
-      with(0.0, [&](double a, double b) { return real(a, b); });
-      break;
-    case Type::F16:
-      with(uint16_t(0), [&](uint16_t a, uint16_t b) {
-        return floatToHalf(real(halfToFloat(a), halfToFloat(b)));
-      });
-      break;
-    case Type::BF16:
-      with(uint16_t(0), [&](uint16_t a, uint16_t b) {
-        return floatToBf16(real(bf16ToFloat(a), bf16ToFloat(b)));
-      });
-      break;
-    case Type::S32:
-      with(int32_t(0),
-           [&](int32_t a, int32_t b) { return reduceInt(op, a, b); });
-      break;
-    case Type::S64:
-      with(int64_t(0),
-           [&](int64_t a, int64_t b) { return reduceInt(op, a, b); });
-      break;
-    case Type::U64:
-    case Type::B64:
-      with(uint64_t(0),
-           [&](uint64_t a, uint64_t b) { return reduceInt(op, a, b); });
-      break;
-    default:
-      with(uint32_t(0),
-           [&](uint32_t a, uint32_t b) { return reduceInt(op, a, b); });
-    }
-  }
 }
 
 /// A store or reduction to global memory, in a bulk group of the lane.
@@ -560,19 +496,6 @@ Step bulkWait(Warp &w, const Ins &i, Mask m) {
   return Step::Next;
 }
 
-RedOp reductionOf(const Decode &d) {
-  static constexpr std::pair<std::string_view, RedOp> kNames[] = {
-      {"add", RedOp::Add}, {"min", RedOp::Min}, {"max", RedOp::Max},
-      {"and", RedOp::And}, {"or", RedOp::Or},   {"xor", RedOp::Xor},
-      {"inc", RedOp::Inc}, {"dec", RedOp::Dec}};
-  for (auto &[n, op] : kNames) {
-    if (d.has(n)) {
-      return op;
-    }
-  }
-  d.unsupported();
-}
-
 uint32_t parsePart(Decode &d, const Operand &o, size_t slot) {
   int64_t offset = 0;
   uint32_t reg = d.addressOperand(o, offset);
@@ -637,9 +560,6 @@ void decodeBulkCopy(Decode &d, bool reduce) {
   if (reduce) {
     d.ins.mode = static_cast<uint8_t>(reductionOf(d));
     d.info.ints[8] = static_cast<int64_t>(d.type());
-    if (!group) {
-      d.unsupported();
-    }
   }
   if (group) {
     return d.finish(bulkStore, InsClass::Async);

@@ -74,6 +74,11 @@ void readMatrix(Warp &w, uint64_t bits, uint32_t rows, uint32_t firstRow,
                 WgmmaFlight &flight) {
   Descriptor d(bits);
   Scheduler &s = *w.grid->scheduler;
+  if (d.base) {
+    s.fault(w, 0, 719, Kind::BadDescriptor,
+            "a base offset of " + std::to_string(d.base) +
+                " is not emulated: let the swizzle pattern start aligned");
+  }
   uint32_t bytes = bytesOf(e), low = ~0u, high = 0;
   std::vector<uint32_t> chunks;
   for (uint32_t r = 0; r < rows; ++r) {
@@ -111,6 +116,57 @@ void readMatrix(Warp &w, uint64_t bits, uint32_t rows, uint32_t firstRow,
   }
 }
 
+/// A's fragment in registers as 16 rows of k floats.
+void spreadRegisters(Warp &w, const uint32_t *regs, Element e, uint32_t k,
+                     float *out) {
+  unsigned per = 4 / bytesOf(e);
+  for (size_t r = 0; r < 4; ++r) {
+    const uint32_t *reg = w.at<uint32_t>(regs[r]);
+    for (int l = 0; l < kLanes; ++l) {
+      uint32_t row = uint32_t(l >> 2) + 8 * uint32_t(r & 1);
+      for (unsigned h = 0; h < per; ++h) {
+        uint32_t v = reg[l] >> (h * 32 / per);
+        out[row * k + per * uint32_t(l & 3) + h + 4 * per * uint32_t(r >> 1)] =
+            widen(e, reinterpret_cast<const char *>(&v));
+      }
+    }
+  }
+}
+
+/// Element r of a lane's accumulators: row pa times column pb, k in order.
+/// `info.ints` as mmaAsync has them; `keep`: added to what is there.
+void accumulate(Warp &w, const InsInfo &info, size_t r, int l, const float *pa,
+                const float *pb, bool keep) {
+  const std::vector<int64_t> &x = info.ints;
+  uint32_t k = uint32_t(x[1]);
+  if (x[8] == 2) {
+    int32_t *acc = w.at<int32_t>(info.regs[r]);
+    int64_t v = keep ? acc[l] : 0;
+    for (uint32_t c = 0; c < k; ++c) {
+      v += int64_t(pa[c]) * int64_t(pb[c]);
+    }
+    acc[l] = static_cast<int32_t>(
+        x[10] ? std::clamp<int64_t>(v, INT32_MIN, INT32_MAX) : v);
+    return;
+  }
+  uint32_t *half = x[8] == 1 ? w.at<uint32_t>(info.regs[r / 2]) : nullptr;
+  float v = 0, sign = float(x[4] * x[5]);
+  if (keep) {
+    v = half ? halfToFloat(uint16_t(half[l] >> 16 * (r & 1)))
+             : w.at<float>(info.regs[r])[l];
+  }
+  for (uint32_t c = 0; c < k; ++c) {
+    v += sign * pa[c] * pb[c];
+  }
+  if (!half) {
+    w.at<float>(info.regs[r])[l] = v;
+    return;
+  }
+  uint32_t bits = floatToHalf(v);
+  half[l] =
+      (r & 1) ? (half[l] & 0xffff) | bits << 16 : (half[l] & 0xffff0000) | bits;
+}
+
 /// ints: n, k, element a, element b, scale a, scale b, trans a, trans b,
 /// accumulator kind (0 f32, 1 f16, 2 s32), A in registers, saturate.
 /// regs: accumulators, then A's registers. a, b: descriptors. c: scale-d.
@@ -130,58 +186,20 @@ Step mmaAsync(Warp &w, const Ins &i, Mask) {
   flight.group = w.wgmmaGroup;
   std::vector<float> a(16 * k), b(size_t(n) * k);
   if (x[9]) {
-    unsigned per = 4 / bytesOf(ea);
-    for (size_t r = 0; r < 4; ++r) {
-      const uint32_t *reg = w.at<uint32_t>(info.regs[accumulators + r]);
-      for (int l = 0; l < kLanes; ++l) {
-        uint32_t row = uint32_t(l >> 2) + 8 * uint32_t(r & 1);
-        for (unsigned h = 0; h < per; ++h) {
-          uint32_t v = reg[l] >> (h * 32 / per);
-          a[row * k + per * uint32_t(l & 3) + h + 4 * per * uint32_t(r >> 1)] =
-              widen(ea, reinterpret_cast<const char *>(&v));
-        }
-      }
-    }
+    spreadRegisters(w, info.regs.data() + accumulators, ea, k, a.data());
   } else {
     readMatrix(w, w.at<uint64_t>(i.a)[0], 16, 16 * group, k, ea, x[6], a.data(),
                flight);
   }
   readMatrix(w, w.at<uint64_t>(i.b)[0], n, 0, k, eb, x[7], b.data(), flight);
   bool keep = i.c == kNoReg || ((w.predicate(i.c) & 1) != 0) != i.flag;
-  float sign = float(x[4] * x[5]);
   ++w.grid->counters.wgmma;
   for (size_t r = 0; r < (x[8] == 1 ? accumulators * 2 : accumulators); ++r) {
     for (int l = 0; l < kLanes; ++l) {
       uint32_t row = uint32_t(l >> 2) + 8 * uint32_t(r >> 1 & 1);
       uint32_t col =
           8 * uint32_t(r >> 2) + 2 * uint32_t(l & 3) + uint32_t(r & 1);
-      const float *pa = a.data() + row * k, *pb = b.data() + col * k;
-      if (x[8] == 2) {
-        int32_t *acc = w.at<int32_t>(info.regs[r]);
-        int64_t v = keep ? acc[l] : 0;
-        for (uint32_t c = 0; c < k; ++c) {
-          v += int64_t(pa[c]) * int64_t(pb[c]);
-        }
-        acc[l] = static_cast<int32_t>(
-            x[10] ? std::clamp<int64_t>(v, INT32_MIN, INT32_MAX) : v);
-        continue;
-      }
-      uint32_t *half = x[8] == 1 ? w.at<uint32_t>(info.regs[r / 2]) : nullptr;
-      float v = 0;
-      if (keep) {
-        v = half ? halfToFloat(uint16_t(half[l] >> 16 * (r & 1)))
-                 : w.at<float>(info.regs[r])[l];
-      }
-      for (uint32_t c = 0; c < k; ++c) {
-        v += sign * pa[c] * pb[c];
-      }
-      if (half) {
-        uint32_t bits = floatToHalf(v);
-        half[l] = (r & 1) ? (half[l] & 0xffff) | bits << 16
-                          : (half[l] & 0xffff0000) | bits;
-      } else {
-        w.at<float>(info.regs[r])[l] = v;
-      }
+      accumulate(w, info, r, l, a.data() + row * k, b.data() + col * k, keep);
     }
   }
   flight.registers.assign(info.writes.begin(), info.writes.end());
@@ -271,6 +289,18 @@ bool shapeOf(const Decode &d, uint32_t &n, uint32_t &k) {
   return false;
 }
 
+/// The accumulators, written and read.
+void decodeAccumulators(Decode &d, size_t want, Type type) {
+  const Operand &acc = d.op(0);
+  if (acc.kind != Operand::Vector || acc.items.size() != want) {
+    d.fail("expected " + std::to_string(want) + " accumulators");
+  }
+  for (const Operand &o : acc.items) {
+    d.info.regs.push_back(d.dst(o, type));
+    d.src(o, type);
+  }
+}
+
 void decodeMmaAsync(Decode &d) {
   uint32_t n = 0, k = 0;
   Type td = d.typeAt(0);
@@ -282,16 +312,8 @@ void decodeMmaAsync(Decode &d) {
   }
   bool integers = td == Type::S32, half = td == Type::F16;
   d.arity(4, 8);
-  const Operand &acc = d.op(0), &a = d.op(1);
-  size_t want = half ? n / 4 : n / 2;
-  if (acc.kind != Operand::Vector || acc.items.size() != want) {
-    d.fail("expected " + std::to_string(want) + " accumulators");
-  }
-  Type accType = half ? Type::B32 : td;
-  for (const Operand &o : acc.items) {
-    d.info.regs.push_back(d.dst(o, accType));
-    d.src(o, accType); // read as well
-  }
+  const Operand &a = d.op(1);
+  decodeAccumulators(d, half ? n / 4 : n / 2, half ? Type::B32 : td);
   bool fromRegisters = a.kind == Operand::Vector;
   if (fromRegisters) {
     for (const Operand &o : a.items) {

@@ -159,26 +159,29 @@ void Parser::parseInstruction() {
   fn->code.push_back(std::move(ins));
 }
 
+void Parser::parseScope() {
+  if (scopes.size() > 100000 || ++depth > 200) {
+    lex.fail("too many nested scopes");
+  }
+  lex.take();
+  Scope inner;
+  inner.parent = static_cast<int32_t>(scope);
+  uint32_t outer = scope;
+  scope = static_cast<uint32_t>(scopes.size());
+  scopes.push_back(std::move(inner));
+  while (!lex.accept('}')) {
+    parseStatement();
+  }
+  scope = outer;
+  --depth;
+}
+
 void Parser::parseStatement() {
   if (lex.accept(';')) {
     return;
   }
   if (lex.isPunct('{')) {
-    if (scopes.size() > 100000 || ++depth > 200) {
-      lex.fail("too many nested scopes");
-    }
-    lex.take();
-    Scope inner;
-    inner.parent = static_cast<int32_t>(scope);
-    uint32_t outer = scope;
-    scope = static_cast<uint32_t>(scopes.size());
-    scopes.push_back(std::move(inner));
-    while (!lex.accept('}')) {
-      parseStatement();
-    }
-    scope = outer;
-    --depth;
-    return;
+    return parseScope();
   }
   if (lex.isPunct('@')) {
     return parseInstruction();

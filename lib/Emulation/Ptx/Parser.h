@@ -55,6 +55,7 @@ private:
   // Bodies (ParseBody.cpp)
   void parseBody(Function &fn);
   void parseStatement();
+  void parseScope();
   void parseRegisters();
   void parseLoc();
   void parseLocalVariable(Space space);
