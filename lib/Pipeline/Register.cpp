@@ -10,6 +10,7 @@
 #include "rill/Fusion/Passes.h"
 #include "rill/Kernel/Passes.h"
 #include "rill/Plan/Passes.h"
+#include "rill/Reference/Passes.h"
 #include "rill/Target/X86/X86.h"
 #include "rill/Tiling/Passes.h"
 
@@ -35,6 +36,7 @@ void rill::registerDialects(mlir::DialectRegistry &registry) {
 
 void rill::registerPasses() {
   mlir::registerTransformsPasses();
+  registerReferencePasses();
   registerFusionPasses();
   registerTilingPasses();
   registerPlanPasses();
