@@ -55,6 +55,13 @@ const char *rill_error_mend(rill_status error) {
 }
 void rill_error_free(rill_status error) { delete error; }
 
+rill_status rill_error_create(int code, const char *where, const char *why,
+                              const char *mend) {
+  auto text = [](const char *given) { return given ? given : ""; };
+  return toC(makeError(static_cast<ErrorCode>(code), text(where), text(why),
+                       text(mend)));
+}
+
 const char *rill_version(void) { return "0.1.0"; }
 
 static rill_status openArtifact(Result<Artifact> artifact,

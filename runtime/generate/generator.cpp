@@ -235,6 +235,14 @@ Status Generator::addPicture(std::span<const uint8_t> bytes,
                      "the model takes no pictures");
   }
   RILL_ASSIGN(Image image, decodeImage(bytes, name));
+  return addImage(std::move(image));
+}
+
+Status Generator::addImage(Image image) {
+  if (!processor) {
+    return makeError(ErrorCode::CallUnsupported, "picture",
+                     "the model takes no pictures");
+  }
   Picture picture;
   RILL_ASSIGN(picture.plan, planImage(*processor, image.width, image.height));
   RILL_ASSIGN(auto crops, processImage(*processor, picture.plan, image));
@@ -261,7 +269,8 @@ Generator::prompt(std::span<const TextSpan> spans) const {
 
 /// Feeds the prompt in chunks; picture rows replace the placeholders' rows.
 Status Generator::prefill(std::span<const PromptSegment> prompt,
-                          std::span<const int64_t> ids) {
+                          std::span<const int64_t> ids,
+                          const std::atomic<bool> *cancelled) {
   auto total = static_cast<int64_t>(ids.size());
   if (total == 0) {
     return makeError(ErrorCode::InputInvalid, "prompt", "is empty");
@@ -284,7 +293,8 @@ Status Generator::prefill(std::span<const PromptSegment> prompt,
   }
   RILL_TRY(statusFromC(rill_session_reset(session)));
   std::vector<uint8_t> rows(std::min(total, chunk) * width);
-  for (int64_t first = 0; first < total; first += chunk) {
+  for (int64_t first = 0; first < total && !(cancelled && *cancelled);
+       first += chunk) {
     int64_t count = std::min(chunk, total - first);
     RILL_TRY(embed(ids.subspan(first, count), rows.data()));
     for (int64_t s = 0; s < count; ++s) {
@@ -305,7 +315,7 @@ Generator::generate(std::span<const PromptSegment> prompt,
   std::vector<int32_t> ids = promptIds(prompt);
   std::vector<int64_t> history(ids.begin(), ids.end());
   double begin = now();
-  RILL_TRY(prefill(prompt, history));
+  RILL_TRY(prefill(prompt, history, options.cancelled));
   Generated result;
   double decodeBegin = now();
   result.promptSeconds = decodeBegin - begin;
@@ -318,6 +328,11 @@ Generator::generate(std::span<const PromptSegment> prompt,
     cancelled = cancelled || (!piece.empty() && !text(piece));
   };
   while (static_cast<int64_t>(result.ids.size()) < options.maxNewTokens) {
+    if (options.cancelled && *options.cancelled) {
+      cancelled = true;
+      result.reason = StopReason::Cancelled;
+      break;
+    }
     auto index = static_cast<int64_t>(history.size());
     int64_t id = sampler.draw(logits, history, index);
     if (!options.ignoreEos &&

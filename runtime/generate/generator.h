@@ -15,6 +15,7 @@
 #include "runtime/generate/sampler.h"
 #include "runtime/generate/text_stream.h"
 
+#include <atomic>
 #include <functional>
 #include <memory>
 
@@ -25,6 +26,8 @@ struct GenerateOptions {
   int64_t maxNewTokens = 256;
   std::vector<std::string> stop;
   bool ignoreEos = false;
+  /// Read before every token and every chunk of the prompt; null: never.
+  const std::atomic<bool> *cancelled = nullptr;
 };
 
 /// Why generation ended.
@@ -48,6 +51,8 @@ public:
   /// Decodes and plans a picture and runs vision_encoder on its crops; the
   /// features wait for the next prompt. `name` stands for it in errors.
   Status addPicture(std::span<const uint8_t> bytes, const std::string &name);
+  /// As addPicture, for pixels.
+  Status addImage(Image image);
   void clearPictures() { pictures.clear(); }
   size_t pictureCount() const { return pictures.size(); }
 
@@ -82,7 +87,8 @@ private:
   Status embed(std::span<const int64_t> ids, uint8_t *rows);
   Status decode(const uint8_t *rows, int64_t count, int64_t first);
   Status prefill(std::span<const PromptSegment> prompt,
-                 std::span<const int64_t> ids);
+                 std::span<const int64_t> ids,
+                 const std::atomic<bool> *cancelled);
 
   const rill_model *model = nullptr;
   rill_session *session = nullptr;

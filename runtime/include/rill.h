@@ -33,6 +33,10 @@ RILL_API const char *rill_error_where(rill_status error);
 RILL_API const char *rill_error_why(rill_status error);
 RILL_API const char *rill_error_mend(rill_status error);
 RILL_API void rill_error_free(rill_status error);
+/* An error of `code`, with its text for `what`; for libraries over this one.
+ * NULL strings are "". */
+RILL_API rill_status rill_error_create(int code, const char *where,
+                                       const char *why, const char *mend);
 
 RILL_API const char *rill_version(void); /* "0.1.0" */
 

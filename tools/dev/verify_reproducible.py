@@ -5,7 +5,8 @@ compilation leaves the old or the new file.
 
 Half of the kills fall anywhere in a run, half after the temporary has
 appeared. After each kill: the output is whole, old or new; nothing else lies
-beside it but the one temporary; a second run removes that. Files of the
+beside it but the one temporary; a second run removes that. N kills hit a
+compiler that still ran. Files of the
 compiler outside the folder (TMPDIR) must not stay either."""
 import argparse
 import json
@@ -126,10 +127,11 @@ def kills(compiler, work, count, seed):
     duration = (time.monotonic() - started) / 2
     output.write_bytes(whole[1])
     old, wrong, alive, writing = 1, 0, 0, 0
-    for i in range(count):
-        new = 1 - old
+    starts = 0
+    while alive < count:
+        i, new, starts = starts, 1 - old, starts + 1
         running, partial = kill_at(compiler, checkpoints[new], folder, env, rng, duration, i % 2)
-        alive, writing = alive + running, writing + partial
+        alive, writing = alive + running, writing + (running and partial)
         now = output.read_bytes()
         others = {p.name for p in folder.iterdir()} - {"model.rill", ".model.rill.rill-part"}
         if now not in whole or others or list(scratch.iterdir()):
@@ -143,8 +145,8 @@ def kills(compiler, work, count, seed):
                 wrong += 1
                 print(f"kill {i}: a second run leaves {[p.name for p in folder.iterdir()]}")
         old = whole.index(now) if now in whole else old
-    print(f"{count} kills: {alive} while the compiler ran, {writing} left the temporary, "
-          f"{wrong} wrong")
+    print(f"{starts} starts, {alive} killed while the compiler ran, {writing} of them left the "
+          f"temporary, {wrong} wrong")
     return wrong
 
 

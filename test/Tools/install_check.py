@@ -1,0 +1,43 @@
+"""install_check.py BUILD SOURCE WORK: installs, builds programs, asks them.
+
+WORK/demo.rill is the compiled demo checkpoint."""
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+build, source, work = sys.argv[1:]
+prefix = work + "/prefix"
+
+
+def run(*command, **kwargs):
+    return subprocess.run(command, check=True, capture_output=True, text=True, **kwargs).stdout
+
+
+def ask(program, name):
+    """The program must give the shipped answers of the first two questions."""
+    with open(source + "/test/data/demo/questions.json", encoding="utf-8") as file:
+        entries = json.load(file)[:2]
+    for entry in entries:
+        said = run(program, work + "/demo.rill",
+                   f"{source}/test/data/demo/{entry['image']}", entry["question"])
+        assert said == entry["answer"] + "\n", (said, entry)
+    print(f"{name}: {len(entries)} answers right")
+
+
+run("cmake", "--install", build, "--prefix", prefix)
+libraries = next(path for path, _, files in os.walk(prefix) if "rill.pc" in files)
+flags = run("pkg-config", "--define-prefix", "--cflags", "--libs", "rill",
+            env={**os.environ, "PKG_CONFIG_PATH": libraries}).split()
+where = os.path.dirname(libraries)
+run("cc", "-Wall", "-Werror", source + "/examples/answer.c", "-o", work + "/answer", *flags,
+    "-lrill-generate", "-Wl,-rpath," + where)
+ask(work + "/answer", "pkg-config")
+os.makedirs(work + "/project")
+shutil.copyfile(source + "/test/Tools/install_consumer.cmake", work + "/project/CMakeLists.txt")
+run("cmake", "-S", work + "/project", "-B", work + "/project/build",
+    "-DCMAKE_PREFIX_PATH=" + prefix, "-DRILL_EXAMPLES=" + source + "/examples")
+run("cmake", "--build", work + "/project/build")
+ask(work + "/project/build/answer", "find_package")
+print("static: " + run(work + "/project/build/version").strip())
