@@ -11,7 +11,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LLVM = pathlib.Path("/usr/lib/llvm-22")
 NOTE = "Printed by `tools/dev/print_reference.py docs/Reference`; a test keeps page and source equal.\n"
-STAGES = ("Reference", "Fusion", "Tiling", "Plan", "Kernel")
+STAGES = ("Fusion", "Tiling", "Plan", "Kernel", "Reference", "Pipeline")
 
 
 def tablegen(td, *arguments):
@@ -28,7 +28,7 @@ def dialect(name, td):
 
 
 def passes():
-    text = f"# Passes\n\n{NOTE}\nIn the order of the data; what runs when stands in `lib/Pipeline/Pipeline.cpp`.\n"
+    text = f"# Passes\n\n{NOTE}\nIn the order of the data, then those that are no part of compilation; what runs when stands in\n`lib/Pipeline/Pipeline.cpp`.\n"
     for stage in STAGES:
         text += f"\n## {stage}\n\n" + tablegen(f"include/rill/{stage}/Passes.td", "-gen-pass-doc")
     return text
