@@ -224,6 +224,11 @@ rt::Status Frame::evaluate(Operation *op) {
       .Case([&](AttentionUpdateOp o) { return store(o, attentionUpdate(o)); })
       .Case([&](AttentionTiledOp o) { return store(o, attentionTiled(o)); })
       .Case([&](AttentionMergeOp o) { return store(o, attentionMerge(o)); })
+      .Default([&](Operation *) { return evaluatePlanOrView(op); });
+}
+
+rt::Status Frame::evaluatePlanOrView(Operation *op) {
+  return llvm::TypeSwitch<Operation *, rt::Status>(op)
       .Case([&](plan::SymbolOp o) { return planSymbol(o); })
       .Case([&](plan::WeightOp o) { return planWeight(o); })
       .Case([&](plan::ViewOp o) { return planView(o); })
@@ -238,11 +243,12 @@ rt::Status Frame::evaluate(Operation *op) {
         indices[o] = get(o.getSource()).dim(*dim);
         return {};
       })
-      .Case([&](tensor::CollapseShapeOp o) {
+      .Case([&](tensor::CollapseShapeOp o) -> rt::Status {
         const Tensor &source = get(o.getSrc());
-        return store(o, reshape(source, collapsedShape(o, source)));
+        values[o] = reshape(source, collapsedShape(o, source));
+        return {};
       })
-      .Case([&](tensor::ExpandShapeOp o) {
+      .Case([&](tensor::ExpandShapeOp o) -> rt::Status {
         SmallVector<int64_t> shape;
         unsigned dynamic = 0;
         for (int64_t size : o.getStaticOutputShape()) {
@@ -250,7 +256,8 @@ rt::Status Frame::evaluate(Operation *op) {
                               ? indices[o.getOutputShape()[dynamic++]]
                               : size);
         }
-        return store(o, reshape(get(o.getSrc()), shape));
+        values[o] = reshape(get(o.getSrc()), shape);
+        return {};
       })
       .Case([&](arith::ConstantOp o) -> rt::Status {
         if (auto value = dyn_cast<IntegerAttr>(o.getValue())) {

@@ -32,6 +32,8 @@ private:
 
   /// One op; its results are put into `values`.
   rt::Status evaluate(mlir::Operation *op);
+  /// The same for ops of rill_plan, views, sizes and index constants.
+  rt::Status evaluatePlanOrView(mlir::Operation *op);
 
   // TensorOps.cpp
   rt::Result<Tensor> embedding(EmbeddingOp op);
