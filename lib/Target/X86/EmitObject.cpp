@@ -5,15 +5,16 @@
 //===----------------------------------------------------------------------===//
 #include "rill/Target/X86/X86.h"
 
-#include "mlir/ExecutionEngine/OptUtils.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
 
+#include "llvm/Analysis/CGSCCPassManager.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
 #include "llvm/MC/TargetRegistry.h"
+#include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Program.h"
@@ -45,6 +46,28 @@ static std::unique_ptr<llvm::TargetMachine> makeMachine(StringRef target,
       llvm::CodeGenOptLevel::Aggressive));
 }
 
+/// LLVM's default pipeline but for the vectorisers: templates say themselves
+/// what is a vector, and loops left over are tails.
+static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
+  llvm::PipelineTuningOptions tuning;
+  tuning.LoopVectorization = false;
+  tuning.LoopInterleaving = false;
+  tuning.SLPVectorization = false;
+  tuning.LoopUnrolling = false;
+  llvm::PassBuilder builder(&machine, tuning);
+  llvm::LoopAnalysisManager loops;
+  llvm::FunctionAnalysisManager functions;
+  llvm::CGSCCAnalysisManager graphs;
+  llvm::ModuleAnalysisManager modules;
+  builder.registerModuleAnalyses(modules);
+  builder.registerCGSCCAnalyses(graphs);
+  builder.registerFunctionAnalyses(functions);
+  builder.registerLoopAnalyses(loops);
+  builder.crossRegisterProxies(loops, functions, graphs, modules);
+  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2)
+      .run(module, modules);
+}
+
 static std::unique_ptr<llvm::Module> translate(ModuleOp lowered,
                                                StringRef target,
                                                llvm::TargetMachine &machine,
@@ -67,11 +90,7 @@ static std::unique_ptr<llvm::Module> translate(ModuleOp lowered,
       function.addFnAttr(llvm::Attribute::NoUnwind);
     }
   }
-  if (llvm::Error error =
-          makeOptimizingTransformer(3, 0, &machine)(module.get())) {
-    llvm::consumeError(std::move(error));
-    return nullptr;
-  }
+  optimize(*module, machine);
   return module;
 }
 
