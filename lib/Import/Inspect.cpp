@@ -29,8 +29,8 @@ static std::vector<std::string> sizesOf(const lfm2vl::ModelConfig &config) {
         text.isAttention.begin(), text.isAttention.end(), attention));
   };
   std::vector<std::string> lines = {rt::format(
-      "text       %zu layers (%lld short convolutions of %lld taps%s, %lld "
-      "attentions), hidden %lld, feed-forward %lld, heads %lld of %lld, "
+      "text       %zu layers (short convolution %lld, of %lld taps%s; "
+      "attention %lld), hidden %lld, feed-forward %lld, heads %lld of %lld, "
       "key/value heads %lld, vocabulary %lld, positions %lld, head %s",
       text.isAttention.size(), count(false), (long long)text.taps,
       text.convBias ? " with bias" : "", count(true), (long long)text.hidden,
