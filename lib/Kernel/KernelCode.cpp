@@ -402,8 +402,9 @@ Value KernelCode::rounded(Value value, Type element) {
 
 void KernelCode::prefetch(const Memory &memory, Value index) {
   Value at = address(memory.pointer, index, memory.type.getElementType());
-  constexpr uint32_t kRead = 0, kAllLevels = 3, kData = 1;
-  LLVM::Prefetch::create(b, loc, at, kRead, kAllLevels, kData);
+  // Into the second level: the first holds the rows that all weights meet.
+  constexpr uint32_t kRead = 0, kSecondLevel = 2, kData = 1;
+  LLVM::Prefetch::create(b, loc, at, kRead, kSecondLevel, kData);
 }
 
 Value KernelCode::splat(Value scalar, int64_t lanes) {
