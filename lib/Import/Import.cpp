@@ -8,6 +8,7 @@
 #include "Lfm2Vl/Graph.h"
 
 #include "rill/Checkpoint/Checkpoint.h"
+#include "rill/Import/Inspect.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -34,20 +35,10 @@ static rt::Status checkFinite(const lfm2vl::TensorMap &tensors,
 
 /// The files of the checkpoint that are no tensors, as rill.asset ops.
 static void declareAssets(OpBuilder &builder, const Checkpoint &checkpoint) {
-  static constexpr struct {
-    const char *symbol, *file;
-    AssetKind kind;
-  } kAssets[] = {
-      {"tokenizer", "tokenizer.json", AssetKind::Tokenizer},
-      {"tokenizer_config", "tokenizer_config.json", AssetKind::Tokenizer},
-      {"chat_template", "chat_template.jinja", AssetKind::ChatTemplate},
-      {"processor_config", "processor_config.json", AssetKind::Processor},
-      {"preprocessor_config", "preprocessor_config.json", AssetKind::Processor},
-      {"generation_config", "generation_config.json", AssetKind::Generation}};
-  for (auto &asset : kAssets) {
+  for (const AssetFile &asset : assetFiles()) {
     if (checkpoint.file(asset.file)) {
       AssetOp::create(builder, builder.getUnknownLoc(), asset.symbol,
-                      asset.kind, asset.file);
+                      *symbolizeAssetKind(asset.kind), asset.file);
     }
   }
 }

@@ -9,7 +9,9 @@
 #include "rill/Dialect/RillPlan/RillPlan.h"
 #include "rill/Fusion/Passes.h"
 #include "rill/Kernel/Passes.h"
+#include "rill/Pipeline/Passes.h"
 #include "rill/Plan/Passes.h"
+#include "rill/Reference/Passes.h"
 #include "rill/Target/X86/X86.h"
 #include "rill/Tiling/Passes.h"
 
@@ -35,6 +37,8 @@ void rill::registerDialects(mlir::DialectRegistry &registry) {
 
 void rill::registerPasses() {
   mlir::registerTransformsPasses();
+  registerPipelinePasses();
+  registerReferencePasses();
   registerFusionPasses();
   registerTilingPasses();
   registerPlanPasses();

@@ -83,7 +83,7 @@ rt::Result<Tensor> Evaluator::stateRows(StringRef name, int64_t b,
   return rows;
 }
 
-static bool fits(const Tensor &tensor, RankedTensorType type) {
+bool rill::reference::fits(const Tensor &tensor, RankedTensorType type) {
   if (tensor.kind != kindOf(type.getElementType()) ||
       static_cast<int64_t>(tensor.shape.size()) != type.getRank()) {
     return false;
@@ -113,8 +113,7 @@ rt::Result<std::vector<Tensor>> Evaluator::call(StringRef name,
                                                 ArrayRef<Tensor> inputs) {
   auto method = module.lookupSymbol<func::FuncOp>(name);
   if (!method || !method->hasAttr("rill.method")) {
-    return rt::makeError(rt::ErrorCode::InputInvalid, name.str(),
-                         "is no method of the module");
+    return callVariant(name, inputs);
   }
   if (inputs.size() != method.getNumArguments()) {
     return rt::makeError(rt::ErrorCode::InputInvalid, name.str(),
@@ -132,13 +131,17 @@ rt::Result<std::vector<Tensor>> Evaluator::call(StringRef name,
     }
     frame.values[argument] = input;
   }
+  return finish(frame, body, rowsOfCall(method, inputs));
+}
+
+rt::Result<std::vector<Tensor>> Evaluator::finish(Frame &frame, Block &body,
+                                                  int64_t rows) {
   RILL_TRY(frame.run(body));
   std::vector<Tensor> results;
   for (Value result : body.getTerminator()->getOperands()) {
     results.push_back(frame.values[result]);
   }
   if (frame.appended) {
-    int64_t rows = rowsOfCall(method, inputs);
     for (int64_t &length : lengths) {
       length += rows;
     }
@@ -165,7 +168,7 @@ Tensor Frame::make(Value result, ArrayRef<int64_t> shape) {
 rt::Status Frame::run(Block &block) {
   for (Operation &op : block.without_terminator()) {
     RILL_TRY(evaluate(&op));
-    if (session.probe && op.getNumResults() == 1 &&
+    if (session.probe && !inKernel && op.getNumResults() == 1 &&
         values.count(op.getResult(0))) {
       session.probe(nameOf(op.getLoc()), get(op.getResult(0)));
     }
@@ -221,6 +224,17 @@ rt::Status Frame::evaluate(Operation *op) {
       .Case([&](AttentionUpdateOp o) { return store(o, attentionUpdate(o)); })
       .Case([&](AttentionTiledOp o) { return store(o, attentionTiled(o)); })
       .Case([&](AttentionMergeOp o) { return store(o, attentionMerge(o)); })
+      .Default([&](Operation *) { return evaluatePlanOrView(op); });
+}
+
+rt::Status Frame::evaluatePlanOrView(Operation *op) {
+  return llvm::TypeSwitch<Operation *, rt::Status>(op)
+      .Case([&](plan::SymbolOp o) { return planSymbol(o); })
+      .Case([&](plan::WeightOp o) { return planWeight(o); })
+      .Case([&](plan::ViewOp o) { return planView(o); })
+      .Case([&](plan::DispatchOp o) { return dispatch(o); })
+      // Operands of dispatches and declarations in kernels hold no value.
+      .Case<plan::StateOp, StateOp>([](auto) { return rt::Status(); })
       .Case([&](tensor::DimOp o) -> rt::Status {
         std::optional<int64_t> dim = o.getConstantIndex();
         if (!dim) {
@@ -229,11 +243,12 @@ rt::Status Frame::evaluate(Operation *op) {
         indices[o] = get(o.getSource()).dim(*dim);
         return {};
       })
-      .Case([&](tensor::CollapseShapeOp o) {
+      .Case([&](tensor::CollapseShapeOp o) -> rt::Status {
         const Tensor &source = get(o.getSrc());
-        return store(o, reshape(source, collapsedShape(o, source)));
+        values[o] = reshape(source, collapsedShape(o, source));
+        return {};
       })
-      .Case([&](tensor::ExpandShapeOp o) {
+      .Case([&](tensor::ExpandShapeOp o) -> rt::Status {
         SmallVector<int64_t> shape;
         unsigned dynamic = 0;
         for (int64_t size : o.getStaticOutputShape()) {
@@ -241,7 +256,8 @@ rt::Status Frame::evaluate(Operation *op) {
                               ? indices[o.getOutputShape()[dynamic++]]
                               : size);
         }
-        return store(o, reshape(get(o.getSrc()), shape));
+        values[o] = reshape(get(o.getSrc()), shape);
+        return {};
       })
       .Case([&](arith::ConstantOp o) -> rt::Status {
         if (auto value = dyn_cast<IntegerAttr>(o.getValue())) {

@@ -6,6 +6,8 @@
 #ifndef RILL_LIB_REFERENCE_FRAME_H
 #define RILL_LIB_REFERENCE_FRAME_H
 
+#include "rill/Dialect/RillPlan/RillPlan.h"
+#include "rill/Dialect/RillPlan/ShapeProgram.h"
 #include "rill/Reference/Evaluator.h"
 
 namespace rill::reference {
@@ -19,6 +21,8 @@ public:
   llvm::DenseMap<mlir::Value, Tensor> values;
   llvm::DenseMap<mlir::Value, int64_t> indices;
   bool appended = false;
+  /// The call's sizes, where a variant is run.
+  plan::ShapeSymbols symbols;
 
 private:
   const Tensor &get(mlir::Value value) { return values.find(value)->second; }
@@ -28,6 +32,8 @@ private:
 
   /// One op; its results are put into `values`.
   rt::Status evaluate(mlir::Operation *op);
+  /// The same for ops of rill_plan, views, sizes and index constants.
+  rt::Status evaluatePlanOrView(mlir::Operation *op);
 
   // TensorOps.cpp
   rt::Result<Tensor> embedding(EmbeddingOp op);
@@ -49,6 +55,12 @@ private:
   rt::Status appendRow(mlir::Operation *op, StateOp state, int64_t b, int64_t s,
                        const float *row);
 
+  // Variants.cpp
+  rt::Status planSymbol(plan::SymbolOp op);
+  rt::Status planWeight(plan::WeightOp op);
+  rt::Status planView(plan::ViewOp op);
+  rt::Status dispatch(plan::DispatchOp op);
+
   // MixerOps.cpp
   Tensor shortConv(ShortConvOp op);
   rt::Result<Tensor> shortConvMix(ShortConvMixOp op);
@@ -64,6 +76,9 @@ private:
   static Tensor make(mlir::Value result, llvm::ArrayRef<int64_t> shape);
 
   Evaluator &session;
+  /// In a kernel: the state of the session that stands for each local one.
+  llvm::DenseMap<mlir::Attribute, StateOp> boundStates;
+  bool inKernel = false;
 };
 
 /// y = x * rsqrt(mean x^2 + eps) * g over `count` values, unrounded.

@@ -5,9 +5,40 @@
 //===----------------------------------------------------------------------===//
 #include "Frame.h"
 
+#include <cmath>
+
 using namespace mlir;
 using namespace rill;
 using namespace rill::reference;
+
+/// The "file" of weights that are computed.
+static constexpr StringLiteral kGenerated = "generated";
+
+/// "rope theta=T width=d": d/2 cosines and d/2 sines per row, as
+/// rill-materialize-rope-tables defines them.
+static rt::Result<Tensor> generate(WeightOp op, StringRef recipe) {
+  auto type = cast<RankedTensorType>(op.getType());
+  double theta;
+  int64_t width;
+  auto [first, second] = recipe.split(" width=");
+  if (!first.consume_front("rope theta=") || first.getAsDouble(theta) ||
+      second.getAsInteger(10, width) || width < 2 || type.getRank() != 2 ||
+      type.getDimSize(1) != width) {
+    return rt::makeError(rt::ErrorCode::TensorMissing, op.getSource().str(),
+                         "no such weight can be generated");
+  }
+  Tensor table(kindOf(type.getElementType()), type.getShape());
+  for (int64_t p = 0; p < type.getDimSize(0); ++p) {
+    for (int64_t i = 0; i < width / 2; ++i) {
+      double angle = static_cast<double>(p) *
+                     std::pow(theta, -2.0 * static_cast<double>(i) /
+                                         static_cast<double>(width));
+      table.set(p * width + i, static_cast<float>(std::cos(angle)));
+      table.set(p * width + width / 2 + i, static_cast<float>(std::sin(angle)));
+    }
+  }
+  return table;
+}
 
 rt::Result<WeightSource>
 rill::reference::openWeights(ModuleOp module, const std::string &folder) {
@@ -15,7 +46,7 @@ rill::reference::openWeights(ModuleOp module, const std::string &folder) {
   rt::Status failed;
   module.walk([&](WeightOp op) {
     std::string file = op.getSource().split('#').first.str();
-    if (!failed.ok() || stores.count(file)) {
+    if (!failed.ok() || file == kGenerated || stores.count(file)) {
       return;
     }
     auto store = rt::TensorStore::openFile(folder + "/" + file);
@@ -28,6 +59,9 @@ rill::reference::openWeights(ModuleOp module, const std::string &folder) {
   RILL_TRY(std::move(failed));
   return WeightSource([stores](WeightOp op) -> rt::Result<Tensor> {
     auto [file, name] = op.getSource().split('#');
+    if (file == kGenerated) {
+      return generate(op, name);
+    }
     const rt::TensorInfo *info = stores.at(file.str())->find(name.str());
     auto type = cast<RankedTensorType>(op.getType());
     if (!info || info->elements() != type.getNumElements()) {
@@ -39,6 +73,10 @@ rill::reference::openWeights(ModuleOp module, const std::string &folder) {
 }
 
 StateOp Frame::stateOf(Operation *op, FlatSymbolRefAttr symbol) {
+  if (auto bound = boundStates.find(symbol.getAttr());
+      bound != boundStates.end()) {
+    return bound->second;
+  }
   return SymbolTable::lookupNearestSymbolFrom<StateOp>(op, symbol);
 }
 

@@ -592,6 +592,33 @@ def inspect_stdout_full(bench):
     return Run(bench.tool("rill-inspect"), bench.model, "--manifest", stdout="full")
 
 
+def inspect_folder_stdout_full(bench):
+    return Run(bench.tool("rill-inspect"), bench.checkpoint(), stdout="full")
+
+
+def inspect_folder_refused(bench):
+    folder = bench.checkpoint()
+    edit_config(folder, lambda config: config["text_config"].update(intermediate_size=48))
+    return Run(bench.tool("rill-inspect"), folder)
+
+
+def inspect_folder_without_config(bench):
+    folder = bench.checkpoint()
+    (folder / "config.json").unlink()
+    return Run(bench.tool("rill-inspect"), folder)
+
+
+def inspect_tensors_truncated(bench):
+    folder = bench.checkpoint()
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+    return Run(bench.tool("rill-inspect"), path)
+
+
+def inspect_plot_folder_absent(bench):
+    return Run(bench.tool("rill-inspect"), bench.model, "--plot", bench.folder() / "none" / "plan.svg")
+
+
 def no_home(bench):
     return bench.asking("-p", "Hi", env={})
 

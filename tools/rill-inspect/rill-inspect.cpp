@@ -1,9 +1,10 @@
-//===- rill-inspect.cpp - Look into artifacts -----------------------------===//
+//===- rill-inspect.cpp - Look into artifacts and checkpoints -------------===//
 //
 // Never loads code. Prints parts of the manifest, checks, explains errors.
 //
 //===----------------------------------------------------------------------===//
 #include "tools/common/tool.h"
+#include "tools/rill-inspect/parts.h"
 
 #include "runtime/core/artifact.h"
 #include "runtime/core/plan.h"
@@ -11,20 +12,21 @@
 #include "runtime/formats/file_writer.h"
 
 #include <cstdio>
+#include <filesystem>
 
 using namespace rill;
 using rt::ErrorCode;
 
 namespace {
 struct Flags {
-  std::string file, explain, output, verify = "header";
+  std::string file, explain, output, plot, verify = "header";
   int extract = -1;
   bool methods = false, states = false, weights = false, targets = false,
        plan = false, manifest = false, doctor = false;
 };
 } // namespace
 
-static std::string shapeText(const std::vector<int64_t> &shape) {
+std::string tools::shapeText(const std::vector<int64_t> &shape) {
   std::string text = "[";
   for (size_t i = 0; i < shape.size(); ++i) {
     text += (i ? "," : "") + std::to_string(shape[i]);
@@ -58,6 +60,8 @@ static void printMethods(const rt::Manifest &manifest) {
                 method.appends ? "  appends to states" : "");
   }
 }
+
+using tools::shapeText;
 
 static void printStates(const rt::Manifest &manifest) {
   for (const rt::StateInfo &state : manifest.states) {
@@ -128,11 +132,29 @@ static rt::Status extract(const rt::Artifact &artifact, const Flags &flags) {
 }
 
 static rt::Status inspect(const Flags &flags) {
-  RILL_ASSIGN(rt::Artifact artifact,
-              rt::Artifact::open(flags.file, flags.verify == "full"));
+  bool full = flags.verify == "full";
+  std::error_code none;
+  bool folder = std::filesystem::is_directory(flags.file, none);
+  if (folder || flags.file.ends_with(".safetensors")) {
+    bool others = flags.methods || flags.states || flags.targets ||
+                  flags.plan || flags.manifest || flags.extract >= 0 ||
+                  !flags.plot.empty();
+    if (others) {
+      return rt::makeError(ErrorCode::BadUsage, flags.file,
+                           "only artifacts have methods, plans and sections",
+                           "compile it first");
+    }
+    return folder ? tools::inspectFolder(flags.file, flags.weights, full)
+                  : tools::inspectTensors(flags.file);
+  }
+  RILL_ASSIGN(rt::Artifact artifact, rt::Artifact::open(flags.file, full));
   const rt::Manifest &manifest = artifact.manifest();
   if (flags.extract >= 0) {
     return extract(artifact, flags);
+  }
+  if (!flags.plot.empty()) {
+    RILL_ASSIGN(std::string picture, tools::plotPlans(artifact));
+    return rt::writeFile(flags.plot, picture);
   }
   if (flags.manifest) {
     std::printf("%s\n", rt::writeJson(manifest.tree, {", ", ": ", 2}).c_str());
@@ -181,16 +203,20 @@ static void doctor() {
 }
 
 int main(int argc, char **argv) {
-  tools::Tool tool("rill-inspect", "look into a .rill file",
+  tools::Tool tool("rill-inspect", "look into a .rill file or a checkpoint",
                    "  rill-inspect lfm.rill --plan\n"
+                   "  rill-inspect lfm.rill --plot plan.svg\n"
+                   "  rill-inspect lfm --weights\n"
                    "  rill-inspect --explain RILL-3012\n");
   Flags flags;
-  tool.option("file", flags.file, "the .rill file");
+  tool.option("file", flags.file,
+              "a .rill file, a checkpoint folder or a .safetensors file");
   tool.flag("--methods", flags.methods, "signatures");
   tool.flag("--states", flags.states, "states of a session");
   tool.flag("--weights", flags.weights, "weights and where they live");
   tool.flag("--targets", flags.targets, "native code");
   tool.flag("--plan", flags.plan, "plans: dispatches and arena");
+  tool.option("--plot", flags.plot, "write the plans as this SVG file");
   tool.flag("--manifest", flags.manifest, "the manifest, indented");
   tool.flag("--doctor", flags.doctor, "what this machine runs");
   tool.option("--verify", flags.verify, "header, or full (weights too)")

@@ -24,11 +24,14 @@ namespace rill::reference {
 using WeightSource = std::function<rt::Result<Tensor>(WeightOp)>;
 
 /// Reads weights from the safetensors files that the module's weights name,
-/// relative to `folder`.
+/// relative to `folder`; computes those of source "generated#rope ...".
 rt::Result<WeightSource> openWeights(mlir::ModuleOp module,
                                      const std::string &folder);
 
-/// Evaluates the methods of one module and keeps the session's states.
+/// Evaluates the methods of one module and keeps the session's states. The
+/// module is at a phase above `lowered`: at `imported` and `fused` the method
+/// itself is run, at `tiled` and `planned` the dispatches of the variant whose
+/// ranges hold the inputs' sizes, each by its kernel's body.
 class Evaluator {
 public:
   Evaluator(mlir::ModuleOp module, WeightSource weights);
@@ -36,8 +39,9 @@ public:
   /// Runs one method. On success every sequence's length has grown by S if
   /// the method appends to a state. Errors: InputInvalid (unknown method,
   /// wrong number, dtype or shape of inputs, ids out of range, more rows than
-  /// a state holds); then the session is unchanged but for state rows at and
-  /// behind its length.
+  /// a state holds, a module at phase lowered), CallUnsupported (no variant
+  /// takes such sizes); then the session is unchanged but for state rows at
+  /// and behind its length.
   rt::Result<std::vector<Tensor>> call(llvm::StringRef method,
                                        llvm::ArrayRef<Tensor> inputs);
 
@@ -51,19 +55,32 @@ public:
   rt::Result<Tensor> stateRows(llvm::StringRef state, int64_t b, int64_t first,
                                int64_t count);
 
-  /// Called with the location name and value of every op result, in order.
+  /// Called with the location name and value of every op result, in order; at
+  /// `tiled` and `planned` with those of dispatches.
   std::function<void(llvm::StringRef, const Tensor &)> probe;
+  /// Whose variants are run at `tiled` and `planned`; empty: the first's.
+  std::string target;
 
 private:
   friend class Frame;
   rt::Result<const Tensor *> weight(WeightOp op);
   Tensor &state(StateOp op);
+  rt::Result<std::vector<Tensor>> callVariant(llvm::StringRef method,
+                                              llvm::ArrayRef<Tensor> inputs);
+  /// Runs `body` and takes the operands of its terminator; `rows` are added to
+  /// every length when it appends.
+  rt::Result<std::vector<Tensor>> finish(class Frame &frame, mlir::Block &body,
+                                         int64_t rows);
 
   mlir::ModuleOp module;
   WeightSource source;
   llvm::StringMap<Tensor> weights, states;
   llvm::SmallVector<int64_t> lengths;
 };
+
+/// Is `tensor` of this element type and of these sizes, each >= 1 where the
+/// type says none?
+bool fits(const Tensor &tensor, mlir::RankedTensorType type);
 
 } // namespace rill::reference
 

@@ -189,6 +189,7 @@ Status rill::rt::checkElf(std::span<const uint8_t> image,
 
 CpuCode &CpuCode::operator=(CpuCode &&other) noexcept {
   std::swap(handle, other.handle);
+  std::swap(file, other.file);
   std::swap(functions, other.functions);
   return *this;
 }
@@ -196,6 +197,9 @@ CpuCode &CpuCode::operator=(CpuCode &&other) noexcept {
 CpuCode::~CpuCode() {
   if (handle) {
     dlclose(handle);
+  }
+  if (file >= 0) {
+    close(file);
   }
 }
 
@@ -217,19 +221,17 @@ Result<CpuCode> CpuCode::load(std::span<const uint8_t> image,
                               const std::vector<std::string> &kernels,
                               const std::string &where) {
   RILL_TRY(checkElf(image, where));
-  int fd = memoryFile(image);
-  if (fd < 0) {
+  CpuCode code;
+  code.file = memoryFile(image);
+  if (code.file < 0) {
     return makeError(ErrorCode::OutOfMemory, where,
                      "no memory file for the code can be made");
   }
-  CpuCode code;
-  std::string path = format("/proc/self/fd/%d", fd);
+  std::string path = format("/proc/self/fd/%d", code.file);
   code.handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-  const char *reason = code.handle ? nullptr : dlerror();
-  close(fd);
   if (!code.handle) {
     return makeError(ErrorCode::CodeInvalid, where,
-                     std::string("it cannot be loaded: ") + reason);
+                     std::string("it cannot be loaded: ") + dlerror());
   }
   for (const std::string &name : kernels) {
     void *symbol = dlsym(code.handle, name.c_str());

@@ -41,6 +41,10 @@ public:
 
 private:
   void *handle = nullptr;
+  /// The memory file, open as long as the object is loaded: dlopen gives what
+  /// is loaded under the same name, and a closed file's number, which is the
+  /// name, goes to the next model.
+  int file = -1;
   std::vector<rill_rt_cpu_kernel> functions;
 };
 

@@ -94,6 +94,24 @@ TEST(Runtime, TwoSessionsInTwoThreads) {
 }
 
 // After a rollback the session continues as if the rows had never been.
+// Two models are open at once, and each runs its own code.
+TEST(Runtime, TwoModelsRunTheirOwnCode) {
+  Compiled one("base", "x86-64-v3", 1), other("l4", "x86-64-v3", 1);
+  const golden::Variant *four = nullptr;
+  for (const golden::Variant &entry : golden::variants()) {
+    four = std::string(entry.name) == "l4" ? &entry : four;
+  }
+  ASSERT_NE(four, nullptr);
+  for (int round = 0; round < 2; ++round) {
+    auto first =
+        golden::compare(golden::run(one.backend(), base(), {}), base());
+    auto second =
+        golden::compare(golden::run(other.backend(), *four, {}), *four);
+    EXPECT_LE(first.largest, 1e-5f);
+    EXPECT_LE(second.largest, 1e-5f);
+  }
+}
+
 TEST(Runtime, RollbackEqualsAFreshSession) {
   Compiled compiled("base", "x86-64-v3", 2);
   auto backend = compiled.backend();
@@ -125,7 +143,7 @@ TEST(Runtime, RollbackBeyondTheRingIsRefused) {
   fails(2, 0);
 }
 
-// R16: more rows than the context are an error and change nothing.
+// More rows than the context are an error and change nothing.
 TEST(Runtime, ContextLimit) {
   Compiled compiled("base", "x86-64-v3", 2);
   auto backend = compiled.backend();
@@ -206,8 +224,8 @@ int createWith(const rill_model *model, size_t room) {
 }
 } // namespace
 
-// Whatever mapping fails (states, scratch, stacks), creation reports it: the
-// room grows page by page.
+// R10: whatever mapping fails (states, scratch, stacks), creation reports it:
+// the room grows page by page.
 TEST(Runtime, SessionWithoutMemory) {
   Compiled compiled("base", "x86-64-v3", 1);
   size_t refused = 0, room = 0;

@@ -1,0 +1,105 @@
+//===- Inspect.cpp - What import makes of a checkpoint --------------------===//
+//
+// Config and tensors as import reads them, in words.
+//
+//===----------------------------------------------------------------------===//
+#include "rill/Import/Inspect.h"
+
+#include "Lfm2Vl/Tensors.h"
+
+#include <algorithm>
+
+using namespace rill;
+
+std::span<const AssetFile> rill::assetFiles() {
+  static constexpr AssetFile kFiles[] = {
+      {"tokenizer", "tokenizer.json", "tokenizer"},
+      {"tokenizer_config", "tokenizer_config.json", "tokenizer"},
+      {"chat_template", "chat_template.jinja", "chat_template"},
+      {"processor_config", "processor_config.json", "processor"},
+      {"preprocessor_config", "preprocessor_config.json", "processor"},
+      {"generation_config", "generation_config.json", "generation"}};
+  return kFiles;
+}
+
+static std::vector<std::string> sizesOf(const lfm2vl::ModelConfig &config) {
+  const lfm2vl::TextConfig &text = config.text;
+  auto count = [&](bool attention) {
+    return static_cast<long long>(std::count(
+        text.isAttention.begin(), text.isAttention.end(), attention));
+  };
+  std::vector<std::string> lines = {rt::format(
+      "text       %zu layers (short convolution %lld, of %lld taps%s; "
+      "attention %lld), hidden %lld, feed-forward %lld, heads %lld of %lld, "
+      "key/value heads %lld, vocabulary %lld, positions %lld, head %s",
+      text.isAttention.size(), count(false), (long long)text.taps,
+      text.convBias ? " with bias" : "", count(true), (long long)text.hidden,
+      (long long)text.feedForward, (long long)text.heads,
+      (long long)text.headDim, (long long)text.kvHeads, (long long)text.vocab,
+      (long long)text.maxPositions, config.tied ? "tied" : "of its own")};
+  if (config.vision) {
+    const lfm2vl::VisionConfig &vision = *config.vision;
+    lines.push_back(rt::format(
+        "vision     %lld layers, hidden %lld, intermediate %lld, heads %lld, "
+        "patches of %lld x %lld x %lld, %lld positions",
+        (long long)vision.layers, (long long)vision.hidden,
+        (long long)vision.intermediate, (long long)vision.heads,
+        (long long)vision.patch, (long long)vision.patch,
+        (long long)vision.channels, (long long)vision.positions));
+  }
+  if (config.projector) {
+    const lfm2vl::ProjectorConfig &projector = *config.projector;
+    lines.push_back(rt::format(
+        "projector  %lld x %lld patches to one row, width %lld%s%s, image "
+        "token %lld",
+        (long long)projector.factor, (long long)projector.factor,
+        (long long)projector.width, projector.bias ? ", biases" : "",
+        projector.layerNorm ? ", layer norm" : "",
+        (long long)projector.imageToken));
+  }
+  return lines;
+}
+
+/// The first weight that holds NaN or infinity, as import refuses it.
+static rt::Status checkFinite(const rt::TensorStore &store,
+                              const std::vector<std::string> &names) {
+  for (size_t i = 0; i < names.size(); ++i) {
+    const rt::TensorInfo &tensor = store.tensors()[i];
+    auto index = names[i].empty() ? std::nullopt : rt::findNonFinite(tensor);
+    if (index) {
+      return rt::makeError(
+          rt::ErrorCode::TensorNonFinite,
+          store.fileNames()[tensor.file] + ", tensor \"" + tensor.name + "\"",
+          rt::format("element %lld is NaN or infinite", (long long)*index),
+          "--allow-nonfinite accepts it");
+    }
+  }
+  return {};
+}
+
+Inspection rill::inspectCheckpoint(const Checkpoint &checkpoint, bool finite) {
+  Inspection found;
+  auto config = lfm2vl::readConfig(checkpoint.config(), /*strict=*/false);
+  if (!config.ok()) {
+    found.refusal = config.takeStatus();
+    return found;
+  }
+  const rt::TensorStore &store = checkpoint.tensors();
+  auto tensors = lfm2vl::bindTensors(store, *config, /*strict=*/false);
+  // Binding corrects the config by what the tensors say.
+  found.family = config->family;
+  found.sizes = sizesOf(*config);
+  found.warnings = config->warnings;
+  if (!tensors.ok()) {
+    found.refusal = tensors.takeStatus();
+    return found;
+  }
+  found.names.resize(store.tensors().size());
+  for (auto &[name, tensor] : *tensors) {
+    found.names[tensor.info - store.tensors().data()] = name;
+  }
+  if (finite) {
+    found.refusal = checkFinite(store, found.names);
+  }
+  return found;
+}
