@@ -263,3 +263,59 @@ TEST(Templates, AttentionUpdateOverItsStates) {
     harness.compare("m", calls, 1e-5f);
   }
 }
+
+namespace {
+/// f32 values between `got` and the correctly rounded `exact`.
+int64_t ulps(float got, double exact) {
+  auto ordered = [](float f) {
+    int32_t bits;
+    std::memcpy(&bits, &f, 4);
+    return bits < 0 ? int64_t(INT32_MIN) - bits : int64_t(bits);
+  };
+  return std::abs(ordered(got) - ordered(static_cast<float>(exact)));
+}
+} // namespace
+
+/// What LLVM would call libm for, on a million arguments each: the largest
+/// error of the polynomials in units of the last place.
+TEST(Templates, PolynomialsStayNearTheirFunctions) {
+  struct Function {
+    const char *op;
+    double (*exact)(double);
+    float low, high;
+    int64_t bound;
+  };
+  for (Function f : {Function{"exp", std::exp, -87.0f, 88.0f, 2},
+                     {"tanh", std::tanh, -10.0f, 10.0f, 4},
+                     {"erf", std::erf, -4.0f, 4.0f, 4}}) {
+    Harness harness(module(std::string(R"(
+func.func @f(%x: tensor<1x?x1000xf32> {rill.name = "x", rill.dims = ["", "S", ""]}) -> tensor<1x?x1000xf32>
+    attributes {rill.method = "text_decoder"} {
+  %y = rill.elementwise %x : (tensor<1x?x1000xf32>) -> tensor<1x?x1000xf32> {
+  ^bb0(%p: f32):
+    %e = math.)") + f.op + R"( %p : f32
+    rill.yield %e : f32
+  }
+  return %y : tensor<1x?x1000xf32>
+})"),
+                    {});
+    for (const std::string &target : rt::cpuTargets()) {
+      auto session = harness.compiled(target);
+      int64_t worst = 0;
+      for (int64_t call = 0; call < 20; ++call) {
+        Tensor x(Tensor::F32, {1, 50, 1000});
+        for (size_t i = 0; i < x.f.size(); ++i) {
+          auto step = static_cast<double>(call * 50000 + i) / 1e6;
+          x.f[i] = static_cast<float>(f.low + step * (f.high - f.low));
+        }
+        auto got = session->call("f", {x}, x.f.size());
+        for (size_t i = 0; i < got.size(); ++i) {
+          worst = std::max(worst, ulps(got[i], f.exact(x.f[i])));
+        }
+      }
+      EXPECT_LE(worst, f.bound) << f.op << " on " << target;
+      RecordProperty(std::string(f.op) + " " + target, static_cast<int>(worst));
+      std::printf("%s %s: %lld ulp\n", f.op, target.c_str(), (long long)worst);
+    }
+  }
+}
