@@ -99,8 +99,7 @@ static const char *checkLayout(std::span<const uint8_t> all,
       return "a section has reserved bits set";
     }
     auto gap = all.subspan(end, section.offset - end);
-    if (gap.size() > (uint64_t(1) << section.align_log2) ||
-        !isZero(gap)) {
+    if (gap.size() > (uint64_t(1) << section.align_log2) || !isZero(gap)) {
       return "bytes between sections are not zero padding";
     }
     end = section.offset + section.length;
