@@ -63,14 +63,10 @@ static bool findRotated(Value value, Rows &rows) {
          findSplit(rows.norm.getX(), rows) && rows.split->hasOneUse();
 }
 
-static StateAppendOp appendOf(Value rows, StateReadOp read) {
-  for (Operation *user : rows.getUsers()) {
-    auto append = dyn_cast<StateAppendOp>(user);
-    if (append && read && append.getStateAttr() == read.getStateAttr()) {
-      return append;
-    }
-  }
-  return {};
+/// The state that `value` is the contents of; null when it is none's.
+static FlatSymbolRefAttr stateOf(Value value) {
+  auto read = value.getDefiningOp<StateReadOp>();
+  return read ? read.getStateAttr() : FlatSymbolRefAttr();
 }
 
 /// All rows before this call, then causally the rows of this call.
@@ -101,8 +97,8 @@ static const char *find(Attention &found) {
   if (!findRotated(k, found.k) || !findSplit(v, found.v)) {
     return "k or v is no product of its own, or k no rotated norm";
   }
-  found.kAppend = appendOf(k, op.getKeys()[0].getDefiningOp<StateReadOp>());
-  found.vAppend = appendOf(v, op.getValues()[0].getDefiningOp<StateReadOp>());
+  found.kAppend = appendTo(k, stateOf(op.getKeys()[0]));
+  found.vAppend = appendTo(v, stateOf(op.getValues()[0]));
   if (!found.kAppend || !found.vAppend || !llvm::hasNItems(k.getUsers(), 2) ||
       !llvm::hasNItems(v.getUsers(), 2)) {
     return "k and v are not appended to the states they extend";

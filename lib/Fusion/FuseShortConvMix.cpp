@@ -40,17 +40,6 @@ static bool isProductOfTwo(ElementwiseOp op) {
          op.getInputs()[0].getType() == op.getInputs()[1].getType();
 }
 
-/// The append of `rows` to `state`, the only one.
-static StateAppendOp appendOf(Value rows, FlatSymbolRefAttr state) {
-  for (Operation *user : rows.getUsers()) {
-    auto append = dyn_cast<StateAppendOp>(user);
-    if (append && append.getStateAttr() == state) {
-      return append;
-    }
-  }
-  return {};
-}
-
 /// Fills `mixer` from its `conv`; says what does not fit.
 static const char *find(Mixer &mixer) {
   ShortConvOp conv = mixer.conv;
@@ -58,7 +47,7 @@ static const char *find(Mixer &mixer) {
   if (!mixer.window || !mixer.window->hasOneUse()) {
     return "the window is no state's alone";
   }
-  mixer.append = appendOf(conv.getX(), mixer.window.getStateAttr());
+  mixer.append = appendTo(conv.getX(), mixer.window.getStateAttr());
   if (!mixer.append) {
     return "the convolution's input is not appended to its state";
   }
@@ -90,9 +79,11 @@ static const char *find(Mixer &mixer) {
   if (!mixer.norm || elementOf(mixer.norm) != elementOf(mixer.gateIn)) {
     return "the products read no norm of the state's type";
   }
-  auto weight = cast<RankedTensorType>(mixer.b.weight.getType());
-  if (weight.getDimSize(0) != weight.getDimSize(1)) {
-    return "the products are not square";
+  for (Product part : {mixer.b, mixer.c, mixer.v}) {
+    auto weight = cast<RankedTensorType>(part.weight.getType());
+    if (weight.getDimSize(0) != weight.getDimSize(1)) {
+      return "the products are not square";
+    }
   }
   return nullptr;
 }

@@ -35,6 +35,17 @@ bool isBinary(mlir::Region &body) {
          (op.getLhs() == b && op.getRhs() == a);
 }
 
+/// The op that appends `rows` to `state`; null when there is none.
+inline StateAppendOp appendTo(mlir::Value rows, mlir::FlatSymbolRefAttr state) {
+  for (mlir::Operation *user : rows.getUsers()) {
+    auto append = mlir::dyn_cast<StateAppendOp>(user);
+    if (append && append.getStateAttr() == state) {
+      return append;
+    }
+  }
+  return {};
+}
+
 /// `x w^T` or `x w^T + bias`, nothing else.
 struct Product {
   LinearOp op;

@@ -15,14 +15,13 @@ namespace {
 /// The query of one tile.
 struct Query {
   Value sequence, s, head, line; ///< line = sequence * S + s
-  int64_t heads;
 };
 } // namespace
 
-/// Keys and values of a segment, all of them visible.
-static Keys wholeSegment(KernelCode &code, AttentionOp op, size_t index,
-                         const Query &query) {
-  int64_t width = code.memory(op.getQ()).type.getDimSize(3);
+Keys rill::kernel::wholeSegment(KernelCode &code, AttentionOp op, size_t index,
+                                Value sequence, Value head) {
+  const Memory &q = code.memory(op.getQ());
+  int64_t heads = q.type.getDimSize(2), width = q.type.getDimSize(3);
   auto attribute = cast<SegmentAttr>(op.getSegments()[index]);
   Keys keys;
   keys.first = code.integer(0);
@@ -33,23 +32,21 @@ static Keys wholeSegment(KernelCode &code, AttentionOp op, size_t index,
     keys.keys = state(op.getKeys()[index]);
     keys.values = state(op.getValues()[index]);
     int64_t groups = keys.keys.type.getDimSize(1);
-    Value group = code.div(query.head, code.integer(query.heads / groups));
-    Value line =
-        code.add(code.mul(query.sequence, code.integer(groups)), group);
+    Value group = code.div(head, code.integer(heads / groups));
+    Value line = code.add(code.mul(sequence, code.integer(groups)), group);
     keys.base =
         code.mul(line, code.integer(keys.keys.type.getDimSize(2) * width));
     keys.stride = code.integer(width);
-    keys.end = code.start(query.sequence);
+    keys.end = code.start(sequence);
     return keys;
   }
   keys.keys = code.memory(op.getKeys()[index]);
   keys.values = code.memory(op.getValues()[index]);
   int64_t groups = keys.keys.type.getDimSize(2);
-  Value group = code.div(query.head, code.integer(query.heads / groups));
+  Value group = code.div(head, code.integer(heads / groups));
   keys.end = code.dim(keys.keys, 1);
   Value line = code.add(
-      code.mul(code.mul(query.sequence, keys.end), code.integer(groups)),
-      group);
+      code.mul(code.mul(sequence, keys.end), code.integer(groups)), group);
   keys.base = code.mul(line, code.integer(width));
   keys.stride = code.integer(groups * width);
   return keys;
@@ -98,9 +95,9 @@ static void emitAttention(KernelCode &code, AttentionOp op, Value tile) {
   const Memory &q = code.memory(op.getQ());
   int64_t width = q.type.getDimSize(3), lanes = code.config("lanes");
   Query query;
-  query.heads = q.type.getDimSize(2);
-  query.head = code.rem(tile, code.integer(query.heads));
-  query.line = code.div(tile, code.integer(query.heads));
+  Value heads = code.integer(q.type.getDimSize(2));
+  query.head = code.rem(tile, heads);
+  query.line = code.div(tile, heads);
   query.sequence = code.div(query.line, code.dim(q, 1));
   query.s = code.rem(query.line, code.dim(q, 1));
   Value at = code.mul(tile, code.integer(width));
@@ -114,7 +111,7 @@ static void emitAttention(KernelCode &code, AttentionOp op, Value tile) {
   softmax.begin(scaled);
   size_t bound = 0;
   for (size_t n = 0; n < op.getSegments().size(); ++n) {
-    Keys keys = wholeSegment(code, op, n, query);
+    Keys keys = wholeSegment(code, op, n, query.sequence, query.head);
     restrict(code, op, cast<SegmentAttr>(op.getSegments()[n]), query, keys,
              bound);
     softmax.add(keys);

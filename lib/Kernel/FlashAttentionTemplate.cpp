@@ -6,6 +6,7 @@
 // (arXiv 2205.14135, algorithm 1).
 //
 //===----------------------------------------------------------------------===//
+#include "OnlineSoftmax.h"
 #include "Panel.h"
 
 using namespace mlir;
@@ -14,14 +15,9 @@ using namespace rill::kernel;
 
 using Memory = KernelCode::Memory;
 
-/// Score of a key that is not seen: e^(kUnseen - m) is 0 beside any seen key.
-static constexpr double kUnseen = -1e30;
-
 namespace {
-/// Keys or values of one segment: key t begins at base + t * stride.
-struct Segment {
-  Memory keys, values;
-  Value base, stride, count;
+/// The keys of one segment.
+struct Segment : Keys {
   bool causal;
 };
 
@@ -31,7 +27,6 @@ public:
   void emit();
 
 private:
-  Segment segment(size_t index);
   void loadQueries();
   void addBlock(const Segment &segment, Value first, Value count);
   using Seen = std::function<Value(Value)>;
@@ -50,7 +45,7 @@ private:
   PanelShape shape;
   const Memory &q, &y;
   int64_t heads, width, padded, groups, perGroup, blockRows;
-  Memory queries, sums, scores, keys, values, tops, totals, keeps;
+  Memory queries, sums, scores, keys, values, tops, totals;
   Value sequence, group, firstRow, rows;
 };
 } // namespace
@@ -69,7 +64,6 @@ FlashTile::FlashTile(KernelCode &code, AttentionOp op, Value tile)
   scores = scratch.take(room * kFlashKeys);
   tops = scratch.take(room);
   totals = scratch.take(room);
-  keeps = scratch.take(room);
   keys = scratch.take(kFlashKeys * width);
   values = scratch.take(kFlashKeys * padded);
   Value size = code.integer(blockRows);
@@ -90,33 +84,6 @@ Value FlashTile::sequenceRow(Value row) {
 Value FlashTile::headOf(Value row) {
   return code.add(code.mul(group, code.integer(perGroup)),
                   code.rem(row, code.integer(perGroup)));
-}
-
-Segment FlashTile::segment(size_t index) {
-  auto attribute = cast<SegmentAttr>(op.getSegments()[index]);
-  Segment found;
-  found.causal = attribute.getVisibility() == Visibility::Causal;
-  if (attribute.getSource() == SegmentSource::State) {
-    auto state = [&](Value value) {
-      return code.state(value.getDefiningOp<StateReadOp>().getState());
-    };
-    found.keys = state(op.getKeys()[index]);
-    found.values = state(op.getValues()[index]);
-    Value line = code.add(code.mul(sequence, code.integer(groups)), group);
-    found.base =
-        code.mul(line, code.integer(found.keys.type.getDimSize(2) * width));
-    found.stride = code.integer(width);
-    found.count = code.start(sequence);
-    return found;
-  }
-  found.keys = code.memory(op.getKeys()[index]);
-  found.values = code.memory(op.getValues()[index]);
-  found.count = code.dim(found.keys, 1);
-  Value line = code.add(
-      code.mul(code.mul(sequence, found.count), code.integer(groups)), group);
-  found.base = code.mul(line, code.integer(width));
-  found.stride = code.integer(groups * width);
-  return found;
 }
 
 /// Scaled queries; sums, maxima and totals of no key.
@@ -311,10 +278,13 @@ void FlashTile::emit() {
   loadQueries();
   Value lastRow = sequenceRow(code.sub(rows, code.integer(1)));
   for (size_t n = 0; n < op.getSegments().size(); ++n) {
-    Segment found = segment(n);
+    Value head = code.mul(group, code.integer(perGroup));
+    Segment found{wholeSegment(code, op, n, sequence, head), false};
+    found.causal = cast<SegmentAttr>(op.getSegments()[n]).getVisibility() ==
+                   Visibility::Causal;
     Value end = found.causal
-                    ? code.min(found.count, code.add(lastRow, code.integer(1)))
-                    : found.count;
+                    ? code.min(found.end, code.add(lastRow, code.integer(1)))
+                    : found.end;
     code.loop(code.integer(0), end, kFlashKeys, ValueRange(),
               [&](Value first, ValueRange) {
                 addBlock(

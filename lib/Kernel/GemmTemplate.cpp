@@ -155,21 +155,14 @@ void GemmTile::multiply(Value k, Value count) {
 /// The region over `count` columns of every row.
 void GemmTile::finish(int64_t count) {
   code.loop(code.integer(0), tileRows, [&](Value row) {
-    Value line = code.mul(code.add(firstRow, row), code.integer(total));
     code.eachVector(count, shape.lanes, [&](Value c, int64_t size) {
-      Value column = code.add(firstColumn, c);
-      Value at = code.add(line, column);
-      SmallVector<Value> arguments;
+      Value own = code.add(code.mul(row, code.integer(columns)), c);
+      SmallVector<Value> products;
       for (const Memory &sum : sums) {
-        Value own = code.add(code.mul(row, code.integer(columns)), c);
-        arguments.push_back(code.loadSome(sum, own, size));
+        products.push_back(code.loadSome(sum, own, size));
       }
-      for (Value aux : op.getAux()) {
-        const Memory &memory = code.memory(aux);
-        Value index = memory.type.getRank() == 1 ? column : at;
-        arguments.push_back(code.loadSome(memory, index, size));
-      }
-      code.storeSome(code.inlineRegion(op.getBody(), arguments), y, at);
+      storeRow(code, op, code.add(firstRow, row), code.add(firstColumn, c),
+               size, products);
     });
   });
 }

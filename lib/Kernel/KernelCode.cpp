@@ -361,6 +361,18 @@ void KernelCode::eachVector(int64_t width, int64_t lanes,
   }
 }
 
+void KernelCode::eachTile(Value first, int64_t count, int64_t total,
+                          const std::function<void(Value, int64_t)> &body) {
+  if (total % count == 0) {
+    body(first, count);
+    return;
+  }
+  Value fits = less(add(first, integer(count)), integer(total + 1));
+  when(fits, [&] { body(first, count); });
+  loop(select(fits, integer(total), first), integer(total),
+       [&](Value column) { body(column, 1); });
+}
+
 std::pair<Value, Value> KernelCode::loadPairs(const Memory &memory, Value index,
                                               int64_t lanes) {
   Type element = memory.type.getElementType();

@@ -98,6 +98,10 @@ public:
   /// left as one narrower vector.
   void eachVector(int64_t width, int64_t lanes,
                   const std::function<void(Value, int64_t)> &body);
+  /// `body` on the columns first .. first + count - 1 of a tile. A last tile
+  /// that does not fit into `total` columns takes its columns one by one.
+  void eachTile(Value first, int64_t count, int64_t total,
+                const std::function<void(Value, int64_t)> &body);
   /// 2 * `lanes` consecutive bf16 elements as f32: those at even places, those
   /// at odd places. Two integer ops instead of two widenings.
   std::pair<Value, Value> loadPairs(const Memory &memory, Value index,
@@ -181,6 +185,11 @@ struct Run {
 void rotateHead(KernelCode &code, RopeLayout layout, const Run &from,
                 const Run &to, const KernelCode::Memory &table, Value angles,
                 int64_t width);
+
+/// Applies the region of `op` to the products of `count` columns of one row
+/// and stores the result.
+void storeRow(KernelCode &code, LinearOp op, Value row, Value column,
+              int64_t count, mlir::ArrayRef<Value> sums);
 
 /// All weights hold bf16.
 bool allBf16(KernelCode &code, mlir::ValueRange weights);

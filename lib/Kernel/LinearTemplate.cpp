@@ -18,9 +18,8 @@ bool rill::kernel::allBf16(KernelCode &code, ValueRange weights) {
   });
 }
 
-/// Applies the region to the products of one row and stores the result.
-static void storeRow(KernelCode &code, LinearOp op, Value row, Value column,
-                     int64_t count, ArrayRef<Value> sums) {
+void rill::kernel::storeRow(KernelCode &code, LinearOp op, Value row,
+                            Value column, int64_t count, ArrayRef<Value> sums) {
   const Memory &y = code.memory(op.getY());
   Value at =
       code.add(code.mul(row, code.integer(y.type.getShape().back())), column);

@@ -37,7 +37,7 @@ void OnlineSoftmax::store(ArrayRef<Value> head, const Memory &memory,
 
 void OnlineSoftmax::begin(SmallVector<Value> scaled) {
   query = std::move(scaled);
-  state = {code.real(-1e30), code.real(0.0)};
+  state = {code.real(kUnseen), code.real(0.0)};
   state.append(vectors, code.splat(code.real(0.0), lanes));
 }
 

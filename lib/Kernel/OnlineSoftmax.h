@@ -1,6 +1,6 @@
 //===- OnlineSoftmax.h - One query head over runs of keys -------*- C++ -*-===//
 //
-// What templates "attention" and "attention_update" share.
+// What the attention templates share.
 //
 //===----------------------------------------------------------------------===//
 #ifndef RILL_LIB_KERNEL_ONLINESOFTMAX_H
@@ -18,6 +18,13 @@ struct Keys {
   Value first, end;
   Value mask, self;
 };
+
+/// All keys of segment `index` for a query head of a sequence.
+Keys wholeSegment(KernelCode &code, AttentionOp op, size_t index,
+                  Value sequence, Value head);
+
+/// Score of a key that is not seen: e^(kUnseen - m) is 0 beside any seen key.
+inline constexpr double kUnseen = -1e30;
 
 /// Softmax of one query head, keys taken run by run. Vectors are as wide as
 /// the target's; a head whose width is no multiple is padded with zeros.

@@ -128,17 +128,7 @@ EmitTile rill::kernel::beginShortConvMix(KernelCode &code,
   int64_t columns = code.config("columns");
   return [&code, op, products, parts, columns, channels](Value tile) mutable {
     MixTile mix(code, op, *products, *parts);
-    Value first = code.mul(tile, code.integer(columns));
-    if (channels % columns == 0) {
-      mix.emit(first, columns);
-      return;
-    }
-    // The last tile is narrower: its channels one by one.
-    Value end = code.add(first, code.integer(columns));
-    Value fits = code.less(end, code.integer(channels + 1));
-    code.when(fits, [&] { mix.emit(first, columns); });
-    Value low = code.select(fits, code.integer(channels), first);
-    code.loop(low, code.integer(channels),
-              [&](Value channel) { mix.emit(channel, 1); });
+    code.eachTile(code.mul(tile, code.integer(columns)), columns, channels,
+                  [&](Value first, int64_t count) { mix.emit(first, count); });
   };
 }

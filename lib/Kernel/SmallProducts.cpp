@@ -21,8 +21,8 @@ SmallProducts::SmallProducts(KernelCode &code, Value value,
       maxSums(code.config("sums")), pairs(pairs) {
   prepared.pointer = code.scratch();
   prepared.type = RankedTensorType::get({inner}, code.b.getF32Type());
-  count = code.rows(x, x.type.getRank() - 1);
-  code.loop(code.integer(0), count,
+  rowCount = code.rows(x, x.type.getRank() - 1);
+  code.loop(code.integer(0), rowCount,
             [&](Value row) { prepareRow(row, prologue); });
 }
 
@@ -30,8 +30,8 @@ void SmallProducts::prepareRow(Value row, const RowsPrologue &prologue) {
   Value at = code.mul(row, code.integer(inner));
   Value scale =
       prologue.norm ? rmsScale(code, x, at, inner, prologue.eps) : Value();
-  prepareWhole(at, at, scale, prologue);
-  prepareRest(at, at, scale, prologue);
+  prepareWhole(at, scale, prologue);
+  prepareRest(at, scale, prologue);
 }
 
 Value SmallProducts::normalised(Value value, Value scale, Value k, int64_t size,
@@ -45,7 +45,7 @@ Value SmallProducts::normalised(Value value, Value scale, Value k, int64_t size,
 }
 
 /// The values of whole steps; pairs stand as even places, then odd places.
-void SmallProducts::prepareWhole(Value from, Value to, Value scale,
+void SmallProducts::prepareWhole(Value row, Value scale,
                                  const RowsPrologue &prologue) {
   SmallVector<int64_t> even, odd;
   for (int64_t i = 0; i < lanes; ++i) {
@@ -58,7 +58,7 @@ void SmallProducts::prepareWhole(Value from, Value to, Value scale,
         SmallVector<Value> parts;
         for (int64_t at = 0; at < step; at += lanes) {
           Value index = code.add(k, code.integer(at));
-          Value part = code.loadSome(x, code.add(from, index), lanes);
+          Value part = code.loadSome(x, code.add(row, index), lanes);
           parts.push_back(normalised(part, scale, index, lanes, prologue));
         }
         if (pairs) {
@@ -69,18 +69,18 @@ void SmallProducts::prepareWhole(Value from, Value to, Value scale,
         }
         for (auto [i, part] : llvm::enumerate(parts)) {
           Value index = code.add(k, code.integer(i * lanes));
-          code.storeSome(part, prepared, code.add(to, index));
+          code.storeSome(part, prepared, code.add(row, index));
         }
         return SmallVector<Value>();
       });
 }
 
-void SmallProducts::prepareRest(Value from, Value to, Value scale,
+void SmallProducts::prepareRest(Value row, Value scale,
                                 const RowsPrologue &prologue) {
   code.loop(code.integer(whole), code.integer(inner), [&](Value k) {
-    Value value = code.load(x, code.add(from, k));
+    Value value = code.load(x, code.add(row, k));
     code.store(normalised(value, scale, k, 1, prologue), prepared,
-               code.add(to, k));
+               code.add(row, k));
   });
 }
 
@@ -93,11 +93,11 @@ SmallVector<Value, 2> SmallProducts::loadWeight(const WeightRow &row, Value k) {
   return {even, odd};
 }
 
-/// One scalar-free sum vector per (row, weight row), ordered by row.
+/// A vector of partial sums per (row, weight row), ordered by row.
 SmallVector<Value> SmallProducts::sumsOf(ArrayRef<WeightRow> weightRows,
                                          ArrayRef<Value> rowAt, bool ahead,
                                          int64_t tileColumns) {
-  // Far enough ahead for memory, near enough to stay in the first cache.
+  // The next tile, unless that is too far ahead to stay in a cache.
   int64_t distance = std::min(tileColumns * inner, int64_t(8192));
   SmallVector<Value> init(weightRows.size() * rowAt.size(),
                           code.splat(code.real(0.0), lanes));
@@ -198,7 +198,7 @@ void SmallProducts::emit(ArrayRef<Memory> weights, Value first, int64_t count,
              x.type.getNumElements() == inner; // a single row
   Value row = code.integer(0);
   for (int64_t size = one ? 1 : maxRows; size >= 1; size /= 2) {
-    Value end = code.sub(this->count, code.integer(size - 1));
+    Value end = code.sub(rowCount, code.integer(size - 1));
     int64_t fit = maxSums / (size * static_cast<int64_t>(weights.size()));
     int64_t columns = std::min<int64_t>(count, std::max<int64_t>(1, fit));
     while (count % columns) {
@@ -216,15 +216,7 @@ void SmallProducts::emit(ArrayRef<Memory> weights, Value first, int64_t count,
 
 void SmallProducts::emitTile(ArrayRef<Memory> weights, Value first,
                              int64_t count, int64_t total, const Store &store) {
-  if (total % count == 0) {
-    emit(weights, first, count, store);
-    return;
-  }
-  // The last tile is narrower: its columns one by one.
-  Value end = code.add(first, code.integer(count));
-  Value fits = code.less(end, code.integer(total + 1));
-  code.when(fits, [&] { emit(weights, first, count, store); });
-  Value low = code.select(fits, code.integer(total), first);
-  code.loop(low, code.integer(total),
-            [&](Value column) { emit(weights, column, 1, store); });
+  code.eachTile(first, count, total, [&](Value column, int64_t size) {
+    emit(weights, column, size, store);
+  });
 }

@@ -48,14 +48,12 @@ public:
                 int64_t count, int64_t total, const Store &store);
 
   /// Number of rows.
-  Value rows() const { return count; }
+  Value rows() const { return rowCount; }
 
 private:
   void prepareRow(Value row, const RowsPrologue &prologue);
-  void prepareWhole(Value from, Value to, Value scale,
-                    const RowsPrologue &prologue);
-  void prepareRest(Value from, Value to, Value scale,
-                   const RowsPrologue &prologue);
+  void prepareWhole(Value row, Value scale, const RowsPrologue &prologue);
+  void prepareRest(Value row, Value scale, const RowsPrologue &prologue);
   Value normalised(Value value, Value scale, Value k, int64_t size,
                    const RowsPrologue &prologue);
   mlir::SmallVector<Value, 2> loadWeight(const WeightRow &row, Value k);
@@ -73,7 +71,7 @@ private:
   const KernelCode::Memory &x;
   KernelCode::Memory prepared; ///< [rows, inner] f32 in scratch
   int64_t inner, lanes, step, whole, maxRows, maxSums;
-  Value count;
+  Value rowCount;
   bool pairs;
 };
 

@@ -44,11 +44,11 @@ inline int64_t flashSequenceRows(int64_t heads) {
 }
 
 /// Bytes of scratch that a tile of "flash_attention" needs: queries, sums,
-/// scores, keys, values, and a maximum, a sum and a factor per row.
+/// scores, keys, values, and a maximum and a sum per row.
 inline int64_t flashScratch(PanelShape shape, int64_t heads, int64_t width) {
   int64_t padded = (width + shape.lanes - 1) / shape.lanes * shape.lanes;
   int64_t rows = flashSequenceRows(heads) * heads + shape.rows;
-  return 4 * (rows * (width + padded + kFlashKeys + 3) +
+  return 4 * (rows * (width + padded + kFlashKeys + 2) +
               kFlashKeys * (width + padded));
 }
 
