@@ -30,10 +30,13 @@ struct ManifestAsset {
   std::string name, kind, file;
   uint32_t section;
 };
+/// CPU: `elf`. CUDA: `ptx`, perhaps `cubin`, and a number of threads per
+/// kernel.
 struct ManifestTarget {
   std::string arch;
-  uint32_t section;
   std::vector<std::string> kernels;
+  std::optional<uint32_t> elf, ptx, cubin;
+  std::vector<int64_t> threads;
 };
 struct ManifestPlan {
   plan::VariantOp variant;

@@ -1,12 +1,14 @@
 //===- LowerKernels.cpp - One LLVM function per kernel --------------------===//
 //
-// The CPU launcher: a loop over the tiles of the call; then everything to the
-// LLVM dialect.
+// The CPU launcher, a loop over the tiles of the call (CUDA's: Cuda/); then
+// everything to the LLVM dialect.
 //
 //===----------------------------------------------------------------------===//
 #include "KernelCode.h"
+#include "Lowering.h"
 
 #include "rill/Kernel/Passes.h"
+#include "rill/Kernel/Templates.h"
 
 #include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
 #include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
@@ -18,6 +20,7 @@
 #include "mlir/Conversion/VectorToLLVM/ConvertVectorToLLVM.h"
 #include "mlir/Dialect/Arith/Transforms/Passes.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/Math/Transforms/Passes.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -33,9 +36,7 @@ using namespace mlir;
 using namespace rill;
 using namespace rill::kernel;
 
-/// The op a kernel computes: the producer of its results, or the one op that
-/// writes a state.
-static Operation *computedOp(plan::KernelOp kernel) {
+Operation *rill::kernel::computedOp(plan::KernelOp kernel) {
   Block &body = kernel.getBody().front();
   Operation *yield = body.getTerminator();
   if (yield->getNumOperands()) {
@@ -108,7 +109,9 @@ static LogicalResult expandMath(ModuleOp module) {
   return applyPatternsGreedily(module, std::move(patterns));
 }
 
-static LogicalResult convertToLLVM(ModuleOp module) {
+LogicalResult rill::kernel::convertToLLVM(
+    ModuleOp module,
+    llvm::function_ref<void(ConversionTarget &, RewritePatternSet &)> more) {
   MLIRContext *context = module.getContext();
   {
     RewritePatternSet patterns(context);
@@ -129,7 +132,29 @@ static LogicalResult convertToLLVM(ModuleOp module) {
   ub::populateUBToLLVMConversionPatterns(converter, patterns);
   LLVMConversionTarget target(*context);
   target.addLegalOp<ModuleOp>();
+  more(target, patterns);
   return applyFullConversion(module, target, std::move(patterns));
+}
+
+/// All kernels of one target in its nested module.
+static LogicalResult lowerTarget(OpBuilder &b, ModuleOp nested, bool cuda,
+                                 ArrayRef<Operation *> kernels) {
+  for (Operation *kernel : kernels) {
+    auto op = cast<plan::KernelOp>(kernel);
+    if (failed(cuda ? emitCudaKernel(b, op) : emitKernel(b, op))) {
+      return failure();
+    }
+  }
+  LogicalResult converted = failure();
+  if (cuda) {
+    converted = convertCudaKernels(nested);
+  } else if (succeeded(expandMath(nested))) {
+    converted =
+        convertToLLVM(nested, [](ConversionTarget &, RewritePatternSet &) {});
+  }
+  return succeeded(converted)
+             ? converted
+             : nested.emitError("a kernel does not convert to LLVM");
 }
 
 namespace {
@@ -148,13 +173,8 @@ struct LowerKernels : rill::impl::LowerKernelsPassBase<LowerKernels> {
       OpBuilder b = OpBuilder::atBlockEnd(module.getBody());
       auto nested = ModuleOp::create(b, module.getLoc(), target.getValue());
       b.setInsertionPointToStart(nested.getBody());
-      for (Operation *kernel : list) {
-        if (failed(emitKernel(b, cast<plan::KernelOp>(kernel)))) {
-          return signalPassFailure();
-        }
-      }
-      if (failed(expandMath(nested)) || failed(convertToLLVM(nested))) {
-        nested.emitError("a kernel does not convert to LLVM");
+      if (failed(lowerTarget(b, nested, isCudaTarget(target.getValue()),
+                             list.getArrayRef()))) {
         return signalPassFailure();
       }
     }

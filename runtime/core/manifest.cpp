@@ -249,6 +249,30 @@ static Status readWeights(const JsonField &list, std::vector<WeightInfo> &out) {
   return {};
 }
 
+/// A section number, when the key is there.
+static Result<std::optional<uint32_t>> readSection(const JsonField &item,
+                                                   const char *key) {
+  std::optional<uint32_t> section;
+  if (auto value = item.findValue(key)) {
+    RILL_ASSIGN(int64_t number, value->asInt(0, RILL_RT_MAX_SECTIONS));
+    section = static_cast<uint32_t>(number);
+  }
+  return section;
+}
+
+/// Threads of a block, one number per kernel.
+static Status readThreads(const JsonField &item, TargetInfo &target) {
+  constexpr int64_t kMaxThreads = 1024;
+  RILL_ASSIGN(JsonField threads, item.at("threads"));
+  RILL_ASSIGN(target.threads, threads.asInts());
+  bool valid = target.threads.size() == target.kernels.size();
+  for (int64_t count : target.threads) {
+    valid = valid && count >= 1 && count <= kMaxThreads;
+  }
+  return valid ? Status()
+               : Status(threads.error("is not 1 to 1024 for each kernel"));
+}
+
 static Status readTargets(const JsonField &list, std::vector<TargetInfo> &out) {
   RILL_ASSIGN(auto items, list.items());
   for (const JsonField &item : items) {
@@ -256,11 +280,19 @@ static Status readTargets(const JsonField &list, std::vector<TargetInfo> &out) {
     RILL_ASSIGN(JsonField arch, item.at("arch"));
     RILL_ASSIGN(target.arch, arch.asString());
     RILL_ASSIGN(target.kind, item.stringOr("kind", ""));
-    RILL_ASSIGN(JsonField section, item.at("section"));
-    RILL_ASSIGN(int64_t number, section.asInt(0, RILL_RT_MAX_SECTIONS));
-    target.section = static_cast<uint32_t>(number);
+    RILL_ASSIGN(target.elf, readSection(item, "section"));
+    RILL_ASSIGN(target.ptx, readSection(item, "ptx"));
+    RILL_ASSIGN(target.cubin, readSection(item, "cubin"));
     RILL_ASSIGN(JsonField kernels, item.at("kernels"));
     RILL_ASSIGN(target.kernels, kernels.asStrings());
+    bool cuda = target.kind == "cuda";
+    if (cuda ? !target.ptx || target.elf
+             : !target.elf || target.ptx || target.cubin) {
+      return item.error("names other sections than its kind has");
+    }
+    if (cuda) {
+      RILL_TRY(readThreads(item, target));
+    }
     out.push_back(std::move(target));
   }
   return {};

@@ -1,0 +1,101 @@
+//===- LowerCudaKernels.cpp - One CUDA kernel per rill_plan.kernel --------===//
+//
+// The launcher: a block per tile. One u64 pointer per operand in plan order,
+// last the control block.
+//
+//===----------------------------------------------------------------------===//
+#include "../Lowering.h"
+#include "CudaCode.h"
+
+#include "mlir/Conversion/NVVMToLLVM/NVVMToLLVM.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/Math/Transforms/Passes.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+
+using namespace mlir;
+using namespace rill;
+using namespace rill::kernel;
+
+/// A template that serves both targets: what it shares out by vectors, the
+/// threads of a block share here.
+template <BeginKernel begin>
+static EmitCudaTile onThreads(CudaCode &code, Operation *op) {
+  return begin(code, op);
+}
+
+namespace {
+/// A KernelTemplate of CUDA: its name in rill_plan.kernel, its code.
+struct Template {
+  const char *name;
+  BeginCudaKernel begin;
+};
+} // namespace
+
+static constexpr Template kTemplates[] = {
+    {"cuda_linear", beginCudaLinear},
+    {"cuda_short_conv_mix", beginCudaShortConvMix},
+    {"cuda_attention", beginCudaAttention},
+    {"cuda_attention_update", beginCudaAttentionUpdate},
+    {"rows", onThreads<beginRows>},
+    {"positions", onThreads<beginPositions>},
+    {"short_conv", onThreads<beginShortConv>}};
+
+static LLVM::LLVMFuncOp declare(OpBuilder &b, plan::KernelOp kernel) {
+  Block &body = kernel.getBody().front();
+  auto states = body.getOps<StateOp>();
+  size_t operands = body.getNumArguments() +
+                    std::distance(states.begin(), states.end()) +
+                    body.getTerminator()->getNumOperands();
+  constexpr unsigned kGlobalSpace = 1;
+  SmallVector<Type> pointers(
+      operands + 1, LLVM::LLVMPointerType::get(b.getContext(), kGlobalSpace));
+  auto function = LLVM::LLVMFuncOp::create(
+      b, kernel.getLoc(), kernel.getSymName(),
+      LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(b.getContext()),
+                                  pointers));
+  auto threads = cast<IntegerAttr>(kernel.getConfig().get("threads")).getInt();
+  function->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(),
+                    b.getUnitAttr());
+  function->setAttr(NVVM::NVVMDialect::getReqntidAttrName(),
+                    b.getDenseI32ArrayAttr({static_cast<int32_t>(threads)}));
+  return function;
+}
+
+LogicalResult rill::kernel::emitCudaKernel(OpBuilder &b,
+                                           plan::KernelOp kernel) {
+  LLVM::LLVMFuncOp function = declare(b, kernel);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(function.addEntryBlock(b));
+  CudaCode code(b, kernel, function);
+  Operation *op = computedOp(kernel);
+  const Template *found = llvm::find_if(kTemplates, [&](const Template &entry) {
+    return kernel.getKernelTemplate() == entry.name;
+  });
+  EmitCudaTile emit = found == std::end(kTemplates) ? EmitCudaTile()
+                                                    : found->begin(code, op);
+  if (!emit) {
+    return kernel.emitError() << "template " << kernel.getKernelTemplate()
+                              << " emits no CUDA code for " << op->getName();
+  }
+  Value block =
+      NVVM::BlockIdXOp::create(b, kernel.getLoc(), b.getI32Type());
+  emit(arith::ExtUIOp::create(b, kernel.getLoc(), b.getI64Type(), block));
+  LLVM::ReturnOp::create(b, kernel.getLoc(), ValueRange());
+  return success();
+}
+
+LogicalResult rill::kernel::convertCudaKernels(ModuleOp module) {
+  RewritePatternSet patterns(module.getContext());
+  populateMathPolynomialApproximationPatterns(patterns);
+  if (failed(applyPatternsGreedily(module, std::move(patterns)))) {
+    return failure();
+  }
+  return convertToLLVM(module, [](ConversionTarget &target,
+                                  RewritePatternSet &patterns) {
+    populateNVVMToLLVMConversionPatterns(patterns);
+    target.addDynamicallyLegalDialect<NVVM::NVVMDialect>([](Operation *op) {
+      auto inlined = dyn_cast<NVVM::BasicPtxBuilderInterface>(op);
+      return !inlined || inlined.hasIntrinsic();
+    });
+  });
+}
