@@ -12,6 +12,7 @@
 #include "rill/Pipeline/Pipeline.h"
 
 #include <cmath>
+#include <cstring>
 #include <filesystem>
 #include <gtest/gtest.h>
 #include <map>
@@ -20,9 +21,13 @@ namespace rill {
 
 /// A compiled golden variant, opened and with one session.
 struct Compiled {
-  Compiled(const std::string &variant, const char *target, int threads)
-      : path(artifact(variant, target)) {
-    expectOk(rill_open(path.c_str(), nullptr, &model));
+  Compiled(const std::string &variant, const char *target, int threads,
+           bool bf16 = false)
+      : path(artifact(variant, target, bf16)) {
+    rill_open_options open = {};
+    open.size = sizeof(open);
+    open.device = std::strncmp(target, "sm_", 3) == 0 ? "cuda" : "cpu";
+    expectOk(rill_open(path.c_str(), &open, &model));
     rill_session_options options = {};
     options.size = sizeof(options);
     options.threads = threads;
@@ -36,7 +41,8 @@ struct Compiled {
   }
 
   /// Compiles once per process; the folder goes at exit.
-  static std::string artifact(const std::string &variant, const char *target) {
+  static std::string artifact(const std::string &variant, const char *target,
+                              bool bf16 = false) {
     struct Folders : std::map<std::string, std::string> {
       ~Folders() {
         for (auto &[key, file] : *this) {
@@ -46,14 +52,14 @@ struct Compiled {
       }
     };
     static Folders made;
-    std::string &file = made[variant + target];
+    std::string &file = made[variant + target + (bf16 ? " bf16" : "")];
     if (!file.empty()) {
       return file;
     }
     CompileOptions options;
     options.input = golden::makeCheckpoint(variant);
     file = options.output = options.input + "/model.rill";
-    options.import.bf16 = false;
+    options.import.bf16 = bf16;
     options.import.strict = true;
     options.import.maxSeqLen = 32;
     options.pipeline.targets = {target};
