@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "KernelCode.h"
+#include "MathExpansion.h"
 
 #include "rill/Kernel/Passes.h"
 
@@ -128,6 +129,7 @@ static LogicalResult emitKernel(OpBuilder &b, plan::KernelOp kernel) {
 static LogicalResult expandMath(ModuleOp module) {
   RewritePatternSet patterns(module.getContext());
   arith::populateExpandBFloat16Patterns(patterns);
+  kernel::populateMathExpansion(patterns);
   populateMathPolynomialApproximationPatterns(patterns);
   return applyPatternsGreedily(module, std::move(patterns));
 }
