@@ -18,7 +18,9 @@ def RillPlan_KernelOp : RillPlan_Op<"kernel",
     Block arguments are the tensor operands; `rill.state` ops in the body name
     the state operands, in order; `rill_plan.yield` names the results. Operand
     order of the kernel ABI: arguments, states, results. `template` says which
-    KernelTemplate emits the code and `config` its tile configuration.
+    KernelTemplate emits the code and `config` its tile configuration; its
+    entry `scratch`, when there, is a program: the bytes of scratch that each
+    worker needs.
     `arg_dims` and `result_dims` hold, per value, one postfix program for each
     dynamic dimension. `layer` is the checkpoint layer of the first use.
     Constraints: (kernel_c1) one entry of arg_dims per argument and of

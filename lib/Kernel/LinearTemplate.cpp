@@ -65,7 +65,10 @@ static void emitStacked(KernelCode &code, LinearOp op, SmallProducts &products,
 }
 
 EmitTile rill::kernel::beginLinear(KernelCode &code, Operation *operation) {
-  auto op = cast<LinearOp>(operation);
+  auto op = dyn_cast<LinearOp>(operation);
+  if (!op) {
+    return nullptr;
+  }
   RowsPrologue prologue;
   if (op.getPrologue() == Prologue::RmsNorm) {
     prologue = {op.getNorm()[0], op.getEps().convertToDouble(),

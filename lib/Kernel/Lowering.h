@@ -17,12 +17,17 @@ namespace rill::kernel {
 /// writes a state.
 mlir::Operation *computedOp(plan::KernelOp kernel);
 
+/// Whether the kernel's configuration holds integers from 1 to `most` for all
+/// `keys`, separated by spaces; says so when not.
+mlir::LogicalResult checkConfig(plan::KernelOp kernel, llvm::StringRef keys,
+                                int64_t most);
+
 /// Everything in `module` to the LLVM dialect; `more` adds a target's own.
-mlir::LogicalResult convertToLLVM(
-    mlir::ModuleOp module,
-    llvm::function_ref<void(mlir::ConversionTarget &,
-                            mlir::RewritePatternSet &)>
-        more);
+mlir::LogicalResult
+convertToLLVM(mlir::ModuleOp module,
+              llvm::function_ref<void(mlir::ConversionTarget &,
+                                      mlir::RewritePatternSet &)>
+                  more);
 
 /// Emits a CUDA kernel at the insertion point: an llvm.func with nvvm ops.
 mlir::LogicalResult emitCudaKernel(mlir::OpBuilder &b, plan::KernelOp kernel);

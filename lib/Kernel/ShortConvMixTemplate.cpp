@@ -108,7 +108,10 @@ void MixTile::emit(Value first, int64_t count) {
 
 EmitTile rill::kernel::beginShortConvMix(KernelCode &code,
                                          Operation *operation) {
-  auto op = cast<ShortConvMixOp>(operation);
+  auto op = dyn_cast<ShortConvMixOp>(operation);
+  if (!op) {
+    return nullptr;
+  }
   const Memory &x = code.memory(op.getX());
   StateOp state =
       SymbolTable::lookupNearestSymbolFrom<StateOp>(op, op.getStateAttr());

@@ -194,8 +194,8 @@ rt::Status Compiler::writeCode(const std::vector<TargetCode> &code) const {
         {".so", target.elf}, {".ptx", target.ptx}, {".cubin", target.cubin}};
     for (const auto &[ending, bytes] : files) {
       if (!bytes.empty()) {
-        RILL_TRY(rt::writeFile(options.output + "." + target.arch + ending,
-                               bytes));
+        RILL_TRY(
+            rt::writeFile(options.output + "." + target.arch + ending, bytes));
       }
     }
   }

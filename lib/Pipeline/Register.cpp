@@ -31,9 +31,9 @@
 void rill::registerDialects(mlir::DialectRegistry &registry) {
   registry.insert<RillDialect, plan::RillPlanDialect, mlir::arith::ArithDialect,
                   mlir::func::FuncDialect, mlir::LLVM::LLVMDialect,
-                  mlir::math::MathDialect, mlir::NVVM::NVVMDialect, mlir::memref::MemRefDialect,
-                  mlir::scf::SCFDialect, mlir::tensor::TensorDialect,
-                  mlir::vector::VectorDialect>();
+                  mlir::math::MathDialect, mlir::NVVM::NVVMDialect,
+                  mlir::memref::MemRefDialect, mlir::scf::SCFDialect,
+                  mlir::tensor::TensorDialect, mlir::vector::VectorDialect>();
   nvvm::registerPolicies();
   x86::registerPolicies();
 }

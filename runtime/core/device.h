@@ -33,7 +33,7 @@ struct Transfer {
 
 /// One call of a method.
 struct Call {
-  size_t variant; ///< number of its plan; calls of equal variant and symbols
+  size_t variant;  ///< number of its plan; calls of equal variant and symbols
   Symbols symbols; ///< have equal launches and transfer sizes
   std::span<const Launch> launches;
   const rill_rt_control *control;
@@ -42,10 +42,10 @@ struct Call {
 
 /// What a queue must have room for; it allocates nothing later.
 struct QueueNeeds {
-  int threads = 1;            ///< CPU worker threads
-  uint64_t scratchBytes = 0;  ///< of a CPU worker
-  size_t launches = 1;        ///< of a call, at most
-  uint64_t controlBytes = 0;  ///< of the control block
+  int threads = 1;                          ///< CPU worker threads
+  uint64_t scratchBytes = 0;                ///< of a CPU worker
+  size_t launches = 1;                      ///< of a call, at most
+  uint64_t controlBytes = 0;                ///< of the control block
   uint64_t inputBytes = 0, outputBytes = 0; ///< of a call, at most
 };
 
@@ -96,8 +96,7 @@ Result<std::unique_ptr<Device>> openCpu(const Artifact &artifact,
 /// NoDevice, DriverTooOld, NoCode, CodeInvalid, PtxInvalid, OutOfMemory,
 /// KernelFailed.
 Result<std::unique_ptr<Device>> openCuda(const Artifact &artifact,
-                                         const Weights &weights,
-                                         bool allowJit);
+                                         const Weights &weights, bool allowJit);
 
 } // namespace rill::rt
 

@@ -61,8 +61,8 @@ struct WeightInfo {
   uint64_t offset = 0;
   std::optional<uint64_t> seed;
 };
-/// Kind "elf" has `elf`; kind "cuda" has `ptx`, perhaps `cubin`, and the threads
-/// of a block for each kernel.
+/// Kind "elf" has `elf`; kind "cuda" has `ptx`, perhaps `cubin`, and the
+/// threads of a block for each kernel.
 struct TargetInfo {
   std::string arch, kind;
   std::optional<uint32_t> elf, ptx, cubin;

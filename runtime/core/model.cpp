@@ -68,8 +68,8 @@ Model::openDevice(const rill_open_options &options) const {
     }
     // Nothing runs: say what both devices answered.
     return makeError(ErrorCode::NoCode, file.name(),
-                     "CPU: " + cpu.error().why + "; CUDA: " + cuda.error().what +
-                         ", " + cuda.error().why,
+                     "CPU: " + cpu.error().why + "; CUDA: " +
+                         cuda.error().what + ", " + cuda.error().why,
                      cpu.error().mend);
   }
   return openCpu(file, bound);

@@ -10,8 +10,8 @@
 
 using namespace rill::rt;
 
-std::optional<uint64_t>
-rill::rt::signatureBytes(const Signature &signature, const Symbols &symbols) {
+std::optional<uint64_t> rill::rt::signatureBytes(const Signature &signature,
+                                                 const Symbols &symbols) {
   uint64_t total = elementBytes(signature.type);
   for (const SignatureDim &dim : signature.shape) {
     auto size = runProgram(dim.program, symbols);

@@ -123,7 +123,8 @@ Status Session::prepare(size_t variant) {
   std::vector<rill_tensor> inputs(method.inputs.size()),
       outputs(method.outputs.size());
   for (int64_t rows = plan.symbol_min[0]; rows <= plan.symbol_max[0]; ++rows) {
-    RILL_TRY(queue->prepare(makeCall(variant, {{rows, 1, 1}}, inputs, outputs)));
+    RILL_TRY(
+        queue->prepare(makeCall(variant, {{rows, 1, 1}}, inputs, outputs)));
   }
   return {};
 }
@@ -140,10 +141,10 @@ Session::create(const Model &model, const rill_session_options &options) {
   auto session = std::make_unique<Session>();
   session->model = &model;
   int64_t batch = model.manifest().batch;
-  RILL_ASSIGN(session->controlBlock,
-              Memory::allocate(sizeof(rill_rt_control) +
-                                   3 * sizeof(int64_t) * batch,
-                               "control block"));
+  RILL_ASSIGN(
+      session->controlBlock,
+      Memory::allocate(sizeof(rill_rt_control) + 3 * sizeof(int64_t) * batch,
+                       "control block"));
   session->control()->words[RILL_RT_CONTROL_BATCH] = batch;
   session->written.assign(batch, 0);
   size_t tensors = 0;
@@ -388,8 +389,8 @@ Call Session::makeCall(size_t variant, const Symbols &symbols,
   control()->words[RILL_RT_CONTROL_S] = symbols.values[0];
   control()->words[RILL_RT_CONTROL_H] = symbols.values[1];
   control()->words[RILL_RT_CONTROL_W] = symbols.values[2];
-  return {variant,        symbols,         launches[variant], control(),
-          inputTransfers, outputTransfers};
+  return {variant,   symbols,        launches[variant],
+          control(), inputTransfers, outputTransfers};
 }
 
 Status Session::invoke(std::string_view name,

@@ -182,9 +182,8 @@ Result<std::vector<TextSpan>> Generator::render(const ChatInput &input) const {
 Status Generator::embed(std::span<const int64_t> ids, uint8_t *rows) {
   for (size_t done = 0; done < ids.size();) {
     size_t count = std::min(ids.size() - done, static_cast<size_t>(chunk));
-    rill_tensor input = makeTensor(const_cast<int64_t *>(ids.data() + done),
-                                   count * sizeof(int64_t), RILL_I64,
-                                   {1, static_cast<int64_t>(count)});
+    rill_tensor input = makeTensor(ids.data() + done, count * sizeof(int64_t),
+                                   RILL_I64, {1, static_cast<int64_t>(count)});
     size_t size = count * hidden * elementSize;
     rill_tensor output =
         makeTensor(rows + done * hidden * elementSize, size, dtype, {});
@@ -201,11 +200,10 @@ Status Generator::decode(const uint8_t *rows, int64_t count, int64_t first) {
   for (int64_t s = 0; s < count; ++s) {
     positions[s] = first + s;
   }
-  rill_tensor inputs[] = {makeTensor(const_cast<uint8_t *>(rows),
-                                     count * hidden * elementSize, dtype,
-                                     {1, count, hidden}),
-                          makeTensor(positions.data(), count * sizeof(int64_t),
-                                     RILL_I64, {1, count})};
+  rill_tensor inputs[] = {
+      makeTensor(rows, count * hidden * elementSize, dtype, {1, count, hidden}),
+      makeTensor(positions.data(), count * sizeof(int64_t), RILL_I64,
+                 {1, count})};
   rill_tensor output =
       makeTensor(logits.data(), logits.size() * sizeof(float), RILL_F32, {});
   return statusFromC(

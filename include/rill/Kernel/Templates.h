@@ -25,10 +25,9 @@ std::string sizeProgram(llvm::ArrayRef<std::string> dims);
 /// "positions", "short_conv"); empty when none does.
 llvm::StringRef rowTemplate(mlir::Operation *op);
 /// Its grid: a tile per row of the result; "attention": per query head.
-std::string
-rowGrid(mlir::Operation *op,
-        llvm::ArrayRef<llvm::SmallVector<std::string>> operandDims,
-        llvm::ArrayRef<llvm::SmallVector<std::string>> resultDims);
+std::string rowGrid(mlir::Operation *op,
+                    llvm::ArrayRef<llvm::SmallVector<std::string>> operandDims,
+                    llvm::ArrayRef<llvm::SmallVector<std::string>> resultDims);
 
 /// Blocks of the templates "gemm" and "flash_attention". A panel is `columns`
 /// columns wide; `rows` rows times `vectors` vectors of `lanes` values are

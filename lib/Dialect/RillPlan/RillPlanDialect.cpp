@@ -54,6 +54,13 @@ static LogicalResult verifyDims(Operation *op, ArrayAttr dims, TypeRange types,
 
 LogicalResult KernelOp::verify() {
   Block &block = getBody().front();
+  if (Attribute scratch = getConfig().get("scratch")) {
+    auto text = dyn_cast<StringAttr>(scratch);
+    if (!text || !isWellFormedProgram(text.getValue())) {
+      return emitOpError("kernel_c2: scratch ")
+             << scratch << " is no shape program";
+    }
+  }
   if (failed(verifyDims(*this, getArgDims(), block.getArgumentTypes(),
                         "arg_dims"))) {
     return failure();

@@ -66,10 +66,10 @@ void UpdateTile::normAndRotate(Value row, Value at, Value norm, Value factor,
                   Value v = raw(i);
                   return {code.fadd(sum[0], code.fmul(v, v))};
                 })[0];
-  Value mean = code.fdiv(code.warpSum(squares),
-                         code.real(static_cast<double>(width)));
-  Value scale = code.rsqrt(
-      code.fadd(mean, code.real(op.getEps().convertToDouble())));
+  Value mean =
+      code.fdiv(code.warpSum(squares), code.real(static_cast<double>(width)));
+  Value scale =
+      code.rsqrt(code.fadd(mean, code.real(op.getEps().convertToDouble())));
   Value position = code.loadInteger(code.memory(op.getPositions()), row);
   Value last = code.integer(table.type.getDimSize(0) - 1);
   position = code.min(code.max(position, code.integer(0)), last);
@@ -85,7 +85,8 @@ void UpdateTile::normAndRotate(Value row, Value at, Value norm, Value factor,
     };
     Value u = normed(p), v = normed(q);
     Value cosine = code.load(table, code.add(angles, i));
-    Value sine = code.load(table, code.add(angles, code.add(i, code.integer(half))));
+    Value sine =
+        code.load(table, code.add(angles, code.add(i, code.integer(half))));
     auto put = [&](Value c, Value value) {
       value = code.fmul(code.rounded(value, element), factor);
       code.store(value, to.memory, code.add(to.at, c));

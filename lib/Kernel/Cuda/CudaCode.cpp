@@ -30,9 +30,7 @@ Value CudaCode::word(int32_t value) {
 
 void CudaCode::barrier() { NVVM::BarrierOp::create(b, loc); }
 
-void CudaCode::warpBarrier() {
-  NVVM::SyncWarpOp::create(b, loc, word(-1));
-}
+void CudaCode::warpBarrier() { NVVM::SyncWarpOp::create(b, loc, word(-1)); }
 
 Value CudaCode::shuffle(Value value, Value operand, bool xorLanes) {
   return NVVM::ShflOp::create(
@@ -124,9 +122,8 @@ int64_t CudaCode::lanesFor(int64_t width, int64_t most) {
 void CudaCode::eachVector(int64_t width, int64_t lanes,
                           const std::function<void(Value, int64_t)> &body) {
   lanes = lanesFor(width, lanes);
-  eachThread(integer(width / lanes), [&](Value i) {
-    body(mul(i, integer(lanes)), lanes);
-  });
+  eachThread(integer(width / lanes),
+             [&](Value i) { body(mul(i, integer(lanes)), lanes); });
 }
 
 Value CudaCode::sumRow(const Memory &x, Value at, int64_t width,
@@ -137,6 +134,6 @@ Value CudaCode::sumRow(const Memory &x, Value at, int64_t width,
     Value part = f(loadSome(x, add(at, c), lanes), lanes);
     return {fadd(sum[0], lanes == 1 ? part : sumLanes(part))};
   };
-  return blockSum(loop(thread(), integer(width / lanes), threads(), real(0.0),
-                       body)[0]);
+  return blockSum(
+      loop(thread(), integer(width / lanes), threads(), real(0.0), body)[0]);
 }

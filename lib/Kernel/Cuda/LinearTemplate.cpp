@@ -41,8 +41,8 @@ static int64_t columnTiles(CudaCode &code, LinearOp op) {
 static void emitColumns(CudaCode &code, LinearOp op, WarpProducts &products,
                         const Tile &tile, ArrayRef<Memory> weights,
                         Value columnTile, int64_t base) {
-  Value column = code.add(code.mul(columnTile, code.integer(code.warps())),
-                          code.warp());
+  Value column =
+      code.add(code.mul(columnTile, code.integer(code.warps())), code.warp());
   Value inside = code.less(column, code.integer(weights[0].type.getDimSize(0)));
   code.when(inside, [&] {
     products.emit(weights, column, tile.first, tile.end,

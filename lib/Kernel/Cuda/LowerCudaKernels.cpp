@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "../Lowering.h"
+#include "../MathExpansion.h"
 #include "CudaCode.h"
 
 #include "mlir/Conversion/NVVMToLLVM/NVVMToLLVM.h"
@@ -26,19 +27,47 @@ static EmitCudaTile onThreads(CudaCode &code, Operation *op) {
 namespace {
 /// A KernelTemplate of CUDA: its name in rill_plan.kernel, its code.
 struct Template {
-  const char *name;
+  StringRef name;
   BeginCudaKernel begin;
+  /// Integers its configuration must hold beside the threads of a block,
+  /// separated by spaces.
+  StringRef integers;
 };
 } // namespace
 
 static constexpr Template kTemplates[] = {
-    {"cuda_linear", beginCudaLinear},
-    {"cuda_short_conv_mix", beginCudaShortConvMix},
-    {"cuda_attention", beginCudaAttention},
-    {"cuda_attention_update", beginCudaAttentionUpdate},
-    {"rows", onThreads<beginRows>},
-    {"positions", onThreads<beginPositions>},
-    {"short_conv", onThreads<beginShortConv>}};
+    {"cuda_linear", beginCudaLinear, "rows threads"},
+    {"cuda_short_conv_mix", beginCudaShortConvMix, "rows threads"},
+    {"cuda_attention", beginCudaAttention, "threads"},
+    {"cuda_attention_update", beginCudaAttentionUpdate, "threads"},
+    {"rows", onThreads<beginRows>, "lanes threads"},
+    {"positions", onThreads<beginPositions>, "lanes threads"},
+    {"short_conv", onThreads<beginShortConv>, "lanes threads"}};
+
+/// The most threads a block may have.
+static constexpr int64_t kMostThreads = 1024;
+
+/// The kernel's template, its configuration checked; null: an error is out.
+static const Template *findTemplate(plan::KernelOp kernel) {
+  const auto *found = llvm::find_if(kTemplates, [&](const Template &entry) {
+    return kernel.getKernelTemplate() == entry.name;
+  });
+  if (found == std::end(kTemplates)) {
+    kernel.emitError() << "no CUDA template is called \""
+                       << kernel.getKernelTemplate() << '"';
+    return nullptr;
+  }
+  if (failed(checkConfig(kernel, found->integers, kMostThreads))) {
+    return nullptr;
+  }
+  auto threads = kernel.getConfig().getAs<IntegerAttr>("threads").getInt();
+  if (threads % kWarp) {
+    kernel.emitError() << "its " << threads << " threads are no whole warps of "
+                       << kWarp;
+    return nullptr;
+  }
+  return found;
+}
 
 static LLVM::LLVMFuncOp declare(OpBuilder &b, plan::KernelOp kernel) {
   Block &body = kernel.getBody().front();
@@ -63,22 +92,21 @@ static LLVM::LLVMFuncOp declare(OpBuilder &b, plan::KernelOp kernel) {
 
 LogicalResult rill::kernel::emitCudaKernel(OpBuilder &b,
                                            plan::KernelOp kernel) {
+  const Template *found = findTemplate(kernel);
+  Operation *op = computedOp(kernel);
+  if (!found || !op) {
+    return found ? kernel.emitError("computes nothing") : failure();
+  }
   LLVM::LLVMFuncOp function = declare(b, kernel);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(function.addEntryBlock(b));
   CudaCode code(b, kernel, function);
-  Operation *op = computedOp(kernel);
-  const Template *found = llvm::find_if(kTemplates, [&](const Template &entry) {
-    return kernel.getKernelTemplate() == entry.name;
-  });
-  EmitCudaTile emit = found == std::end(kTemplates) ? EmitCudaTile()
-                                                    : found->begin(code, op);
+  EmitCudaTile emit = found->begin(code, op);
   if (!emit) {
-    return kernel.emitError() << "template " << kernel.getKernelTemplate()
-                              << " emits no CUDA code for " << op->getName();
+    return kernel.emitError() << "template \"" << found->name
+                              << "\" emits no CUDA code for " << op->getName();
   }
-  Value block =
-      NVVM::BlockIdXOp::create(b, kernel.getLoc(), b.getI32Type());
+  Value block = NVVM::BlockIdXOp::create(b, kernel.getLoc(), b.getI32Type());
   emit(arith::ExtUIOp::create(b, kernel.getLoc(), b.getI64Type(), block));
   LLVM::ReturnOp::create(b, kernel.getLoc(), ValueRange());
   return success();
@@ -86,16 +114,17 @@ LogicalResult rill::kernel::emitCudaKernel(OpBuilder &b,
 
 LogicalResult rill::kernel::convertCudaKernels(ModuleOp module) {
   RewritePatternSet patterns(module.getContext());
+  populateMathExpansion(patterns);
   populateMathPolynomialApproximationPatterns(patterns);
   if (failed(applyPatternsGreedily(module, std::move(patterns)))) {
     return failure();
   }
-  return convertToLLVM(module, [](ConversionTarget &target,
-                                  RewritePatternSet &patterns) {
-    populateNVVMToLLVMConversionPatterns(patterns);
-    target.addDynamicallyLegalDialect<NVVM::NVVMDialect>([](Operation *op) {
-      auto inlined = dyn_cast<NVVM::BasicPtxBuilderInterface>(op);
-      return !inlined || inlined.hasIntrinsic();
-    });
-  });
+  return convertToLLVM(
+      module, [](ConversionTarget &target, RewritePatternSet &patterns) {
+        populateNVVMToLLVMConversionPatterns(patterns);
+        target.addDynamicallyLegalDialect<NVVM::NVVMDialect>([](Operation *op) {
+          auto inlined = dyn_cast<NVVM::BasicPtxBuilderInterface>(op);
+          return !inlined || inlined.hasIntrinsic();
+        });
+      });
 }

@@ -26,18 +26,16 @@ WarpProducts::WarpProducts(CudaCode &code, Value x, WarpPrologue prologue,
 /// 1 / rms of a row, by one warp.
 Value WarpProducts::scaleOf(Value row) {
   Value at = code.mul(row, code.integer(inner));
-  Value squares =
-      code.loop(code.lane(), code.integer(inner / lanes), kWarp, code.real(0.0),
-                [&](Value i, ValueRange sum) -> SmallVector<Value> {
-                  Value v = code.loadSome(
-                      x, code.add(at, code.mul(i, code.integer(lanes))), lanes);
-                  Value square = code.fmul(v, v);
-                  return {code.fadd(sum[0], lanes == 1
-                                                ? square
-                                                : code.sumLanes(square))};
-                })[0];
-  Value mean = code.fdiv(code.warpSum(squares),
-                         code.real(static_cast<double>(inner)));
+  Value squares = code.loop(
+      code.lane(), code.integer(inner / lanes), kWarp, code.real(0.0),
+      [&](Value i, ValueRange sum) -> SmallVector<Value> {
+        Value v = code.loadSome(
+            x, code.add(at, code.mul(i, code.integer(lanes))), lanes);
+        Value square = code.fmul(v, v);
+        return {code.fadd(sum[0], lanes == 1 ? square : code.sumLanes(square))};
+      })[0];
+  Value mean =
+      code.fdiv(code.warpSum(squares), code.real(static_cast<double>(inner)));
   return code.rsqrt(code.fadd(mean, code.real(prologue.eps)));
 }
 
@@ -84,8 +82,7 @@ void WarpProducts::emit(
                           ? code.load(scales, code.sub(rows.back(), firstRow))
                           : Value());
     }
-    SmallVector<Value> zeros(block * count,
-                             code.spread(code.real(0.0), lanes));
+    SmallVector<Value> zeros(block * count, code.spread(code.real(0.0), lanes));
     SmallVector<Value> sums = code.loop(
         code.lane(), code.integer(inner / lanes), kWarp, zeros,
         [&](Value i, ValueRange acc) {

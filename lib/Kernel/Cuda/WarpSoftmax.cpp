@@ -23,8 +23,8 @@ Value WarpSoftmax::isSeen(const Keys &keys, Value t) {
     // Bits behind the 64th are not there.
     Value known = code.less(t, code.integer(64));
     Value bit = code.bit(keys.mask, code.min(t, code.integer(63)));
-    seen = code.both(seen, code.either(code.both(known, bit),
-                                       code.equal(t, keys.self)));
+    seen = code.both(
+        seen, code.either(code.both(known, bit), code.equal(t, keys.self)));
   }
   return seen;
 }
@@ -51,14 +51,13 @@ SmallVector<Value> WarpSoftmax::block(const Keys &keys, Value first,
   // Lanes of unseen keys read a key that exists.
   Value last = code.sub(keys.end, code.integer(1));
   Value inside = code.max(code.min(t, last), keys.first);
-  Value points =
-      code.select(seen, score(keys, inside), code.real(kUnseen));
+  Value points = code.select(seen, score(keys, inside), code.real(kUnseen));
   Value maximum = code.fmax(old[0], code.warpMax(points));
   Value rescale = code.exp(code.fsub(old[0], maximum));
-  Value weight = code.select(seen, code.exp(code.fsub(points, maximum)),
-                             code.real(0.0));
-  SmallVector<Value> next = {
-      maximum, code.fma(old[1], rescale, code.warpSum(weight))};
+  Value weight =
+      code.select(seen, code.exp(code.fsub(points, maximum)), code.real(0.0));
+  SmallVector<Value> next = {maximum,
+                             code.fma(old[1], rescale, code.warpSum(weight))};
   for (Value sum : old.drop_front(2)) {
     next.push_back(code.fmul(sum, rescale));
   }
@@ -72,11 +71,10 @@ SmallVector<Value> WarpSoftmax::block(const Keys &keys, Value first,
             code.add(keys.base, code.mul(code.add(first, j), keys.stride));
         SmallVector<Value> added;
         for (int64_t part = 0; part < parts; ++part) {
-          Value d = code.min(
-              code.add(code.lane(), code.integer(part * kWarp)),
-              code.integer(width - 1));
-          added.push_back(code.fma(
-              p, code.load(keys.values, code.add(at, d)), sum[part]));
+          Value d = code.min(code.add(code.lane(), code.integer(part * kWarp)),
+                             code.integer(width - 1));
+          added.push_back(
+              code.fma(p, code.load(keys.values, code.add(at, d)), sum[part]));
         }
         return added;
       });
@@ -85,8 +83,8 @@ SmallVector<Value> WarpSoftmax::block(const Keys &keys, Value first,
 }
 
 void WarpSoftmax::add(const Keys &keys) {
-  Value begin = code.mul(code.div(keys.first, code.integer(kWarp)),
-                         code.integer(kWarp));
+  Value begin =
+      code.mul(code.div(keys.first, code.integer(kWarp)), code.integer(kWarp));
   Value some = code.less(keys.first, keys.end);
   state = code.selectBranch(
       some,

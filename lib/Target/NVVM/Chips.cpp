@@ -11,7 +11,8 @@ using namespace rill::nvvm;
 
 static constexpr int64_t kKiB = 1024;
 
-static constexpr cubin::SmLimits limits(int threads, int blocks, int sharedKiB) {
+static constexpr cubin::SmLimits limits(int threads, int blocks,
+                                        int sharedKiB) {
   return {threads, blocks, 65536, static_cast<int>(sharedKiB * kKiB), 1024};
 }
 
@@ -24,8 +25,7 @@ static const Chip kChips[] = {
     // PTX for chips that have no row: assembled by the driver, on request.
     {"compute_80", "sm_80", false, 108, limits(2048, 32, 164), 99 * kKiB,
      false},
-    {"compute_90", "sm_90", false, 132, limits(2048, 32, 228), 99 * kKiB,
-     true},
+    {"compute_90", "sm_90", false, 132, limits(2048, 32, 228), 99 * kKiB, true},
     {"compute_120", "sm_120", false, 170, limits(1536, 24, 100), 99 * kKiB,
      true}};
 

@@ -95,8 +95,8 @@ emitText(ModuleOp lowered, const Chip &chip,
   llvm::LLVMContext context;
   auto module = machine ? translate(lowered, *machine, context) : nullptr;
   if (!module) {
-    return lowered.emitError() << "no LLVM IR for " << chip.name << ": "
-                               << error;
+    return lowered.emitError()
+           << "no LLVM IR for " << chip.name << ": " << error;
   }
   SmallString<0> text;
   llvm::raw_svector_ostream os(text);
@@ -117,16 +117,16 @@ FailureOr<std::string> rill::nvvm::emitLLVMText(ModuleOp lowered,
 }
 
 FailureOr<std::string> rill::nvvm::emitPtx(ModuleOp lowered, const Chip &chip) {
-  return emitText(lowered, chip,
-                  [](llvm::TargetMachine &machine, llvm::Module &module,
-                     llvm::raw_pwrite_stream &os) {
-                    llvm::legacy::PassManager passes;
-                    if (machine.addPassesToEmitFile(
-                            passes, os, nullptr,
-                            llvm::CodeGenFileType::AssemblyFile)) {
-                      return false;
-                    }
-                    passes.run(module);
-                    return true;
-                  });
+  return emitText(
+      lowered, chip,
+      [](llvm::TargetMachine &machine, llvm::Module &module,
+         llvm::raw_pwrite_stream &os) {
+        llvm::legacy::PassManager passes;
+        if (machine.addPassesToEmitFile(passes, os, nullptr,
+                                        llvm::CodeGenFileType::AssemblyFile)) {
+          return false;
+        }
+        passes.run(module);
+        return true;
+      });
 }

@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "runtime/core/device.h"
+
 #include "runtime/device/cpu/code.h"
 #include "runtime/device/cpu/workers.h"
 
@@ -48,8 +49,7 @@ public:
   const void *weight(size_t index) const override {
     return weights.data(index);
   }
-  Result<std::unique_ptr<Queue>>
-  queue(const QueueNeeds &needs) const override {
+  Result<std::unique_ptr<Queue>> queue(const QueueNeeds &needs) const override {
     return CpuQueue::create(code, needs);
   }
 

@@ -5,8 +5,8 @@
 //===----------------------------------------------------------------------===//
 #include "runtime/device/cuda/device.h"
 
-#include <cstdlib>
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 
 using namespace rill::rt;
@@ -39,20 +39,21 @@ CudaDevice::~CudaDevice() {
 /// Initialises the driver and takes device 0.
 Status CudaDevice::start() {
   int code = driver.init(0), count = 0, version = 0;
-  if (code == kNoDevice || (!code && !driver.deviceGetCount(&count) && !count)) {
+  if (code == kNoDevice ||
+      (!code && !driver.deviceGetCount(&count) && !count)) {
     return makeError(ErrorCode::NoDevice, "CUDA driver",
                      "cuInit answers " + driver.errorName(kNoDevice) +
                          ": the machine has no CUDA device",
                      "run with --device cpu");
   }
   RILL_TRY(driver.check(code, "cuInit", "CUDA driver"));
-  RILL_TRY(driver.check(driver.driverGetVersion(&version),
-                        "cuDriverGetVersion", "CUDA driver"));
+  RILL_TRY(driver.check(driver.driverGetVersion(&version), "cuDriverGetVersion",
+                        "CUDA driver"));
   if (version < kOldestDriver) {
     return makeError(ErrorCode::DriverTooOld, "CUDA driver",
-                     format("it is of CUDA %d.%d; %d.%d is due",
-                            version / 1000, version % 1000 / 10,
-                            kOldestDriver / 1000, kOldestDriver % 1000 / 10),
+                     format("it is of CUDA %d.%d; %d.%d is due", version / 1000,
+                            version % 1000 / 10, kOldestDriver / 1000,
+                            kOldestDriver % 1000 / 10),
                      "update the NVIDIA driver to 580 or later, or run with "
                      "--device cpu");
   }
@@ -133,8 +134,7 @@ Status CudaDevice::loadPtx(const Artifact &artifact) {
   constexpr int kErrorLog = 5, kErrorLogBytes = 6;
   int options[] = {kErrorLog, kErrorLogBytes};
   void *values[] = {log, reinterpret_cast<void *>(sizeof(log) - 1)};
-  int code =
-      driver.moduleLoadDataEx(&module, text.c_str(), 2, options, values);
+  int code = driver.moduleLoadDataEx(&module, text.c_str(), 2, options, values);
   if (code == kSuccess || code == kOutOfMemory) {
     return driver.check(code, "cuModuleLoadDataEx", label);
   }
@@ -200,9 +200,9 @@ Status CudaDevice::copyWeights(const Artifact &artifact,
   }
   RILL_ASSIGN(base, allocate(total, "weights"));
   for (size_t i = 0; i < list.size(); ++i) {
-    RILL_TRY(driver.check(driver.memcpyHtoD(base + offsets[i], weights.data(i),
-                                            list[i].bytes),
-                          "cuMemcpyHtoD", "weight " + list[i].name));
+    RILL_TRY(driver.check(
+        driver.memcpyHtoD(base + offsets[i], weights.data(i), list[i].bytes),
+        "cuMemcpyHtoD", "weight " + list[i].name));
   }
   return {};
 }

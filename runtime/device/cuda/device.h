@@ -31,8 +31,7 @@ public:
   const std::string &target() const override { return chosen->arch; }
   bool usesHostMemory() const override { return false; }
   const void *weight(size_t index) const override;
-  Result<std::unique_ptr<Queue>>
-  queue(const QueueNeeds &needs) const override;
+  Result<std::unique_ptr<Queue>> queue(const QueueNeeds &needs) const override;
 
   /// Device memory; says what is free when there is too little. `what` names
   /// its purpose.

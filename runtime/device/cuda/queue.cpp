@@ -33,8 +33,7 @@ struct Captured {
 
 class CudaQueue : public Queue {
 public:
-  CudaQueue(const CudaDevice &device)
-      : device(device), driver(device.driver) {}
+  CudaQueue(const CudaDevice &device) : device(device), driver(device.driver) {}
   ~CudaQueue() override;
 
   Status open(const QueueNeeds &needs);
@@ -93,8 +92,7 @@ Status CudaQueue::open(const QueueNeeds &needs) {
   RILL_TRY(check(driver.streamCreate(&stream, kNonBlocking), "cuStreamCreate"));
   controlBytes = needs.controlBytes;
   inputBytes = needs.inputBytes;
-  uint64_t bytes =
-      aligned(controlBytes) + needs.inputBytes + needs.outputBytes;
+  uint64_t bytes = aligned(controlBytes) + needs.inputBytes + needs.outputBytes;
   void *memory = nullptr;
   RILL_TRY(driver.check(driver.memHostAlloc(&memory, bytes, 0),
                         "cuMemHostAlloc", "pinned staging of the session"));
@@ -130,19 +128,18 @@ Status CudaQueue::launch(const Launch &launch) {
     parameters.push_back(const_cast<void **>(&launch.operands[i]));
   }
   parameters.push_back(&control);
-  return check(driver.launchKernel(kernel.function,
-                                   static_cast<unsigned>(launch.tiles), 1, 1,
-                                   kernel.threads, 1, 1, 0, stream,
-                                   parameters.data(), nullptr),
+  return check(driver.launchKernel(
+                   kernel.function, static_cast<unsigned>(launch.tiles), 1, 1,
+                   kernel.threads, 1, 1, 0, stream, parameters.data(), nullptr),
                "cuLaunchKernel");
 }
 
 /// Control block, inputs, launches, outputs; the host's side of every copy is
 /// the pinned staging.
 Status CudaQueue::enqueue(const Call &call) {
-  RILL_TRY(check(driver.memcpyHtoDAsync(addressOf(control), pinned,
-                                        controlBytes, stream),
-                 "cuMemcpyHtoDAsync"));
+  RILL_TRY(check(
+      driver.memcpyHtoDAsync(addressOf(control), pinned, controlBytes, stream),
+      "cuMemcpyHtoDAsync"));
   uint8_t *at = pinned + aligned(controlBytes);
   for (const Transfer &input : call.inputs) {
     RILL_TRY(check(driver.memcpyHtoDAsync(addressOf(input.device), at,

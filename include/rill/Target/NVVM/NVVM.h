@@ -23,8 +23,8 @@ struct Chip {
   bool cubin;       ///< whether code is assembled
   int64_t multiprocessors;
   cubin::SmLimits sm;
-  int64_t blockShared;   ///< bytes of shared memory a block may ask for
-  bool dependentLaunch;  ///< griddepcontrol
+  int64_t blockShared;  ///< bytes of shared memory a block may ask for
+  bool dependentLaunch; ///< griddepcontrol
 };
 llvm::ArrayRef<Chip> chips();
 /// The row of `target`, or null.

@@ -53,12 +53,11 @@ static KernelChoice linearChoice(LinearOp op, AllDims operandDims) {
   }
   int64_t across = 0;
   for (Value weight : weights) {
-    across += llvm::divideCeil(
-        cast<RankedTensorType>(weight.getType()).getDimSize(0),
-        kThreads / kWarp);
+    across +=
+        llvm::divideCeil(cast<RankedTensorType>(weight.getType()).getDimSize(0),
+                         kThreads / kWarp);
   }
-  std::string rows =
-      kernel::sizeProgram(ArrayRef(operandDims[0]).drop_back());
+  std::string rows = kernel::sizeProgram(ArrayRef(operandDims[0]).drop_back());
   return {"cuda_linear",
           makeConfig(op.getContext(), {{"rows", kRows}, {"threads", kThreads}}),
           plan::multiplyPrograms(plan::ceilDivProgram(rows, kRows),
@@ -86,8 +85,7 @@ static KernelChoice updateChoice(AttentionUpdateOp op) {
 
 static KernelChoice attentionChoice(AttentionOp op, AllDims resultDims) {
   constexpr int64_t kThreads = 128;
-  std::string heads =
-      kernel::sizeProgram(ArrayRef(resultDims[0]).drop_back());
+  std::string heads = kernel::sizeProgram(ArrayRef(resultDims[0]).drop_back());
   return {"cuda_attention",
           makeConfig(op.getContext(), {{"threads", kThreads}}),
           plan::ceilDivProgram(heads, kThreads / kWarp)};
@@ -101,10 +99,10 @@ static KernelChoice rowChoice(Operation *op, StringRef name,
   int64_t vectors = llvm::divideCeil(lastSize(shape), kLanes);
   int64_t warps = llvm::divideCeil(vectors, kWarp);
   int64_t threads = std::min<int64_t>(kMost, warps * kWarp);
-  return {name.str(),
-          makeConfig(op->getContext(),
-                     {{"lanes", kLanes}, {"threads", threads}}),
-          kernel::rowGrid(op, operandDims, resultDims)};
+  return {
+      name.str(),
+      makeConfig(op->getContext(), {{"lanes", kLanes}, {"threads", threads}}),
+      kernel::rowGrid(op, operandDims, resultDims)};
 }
 
 FailureOr<KernelChoice> CudaPolicy::choose(Operation *op, AllDims operandDims,
