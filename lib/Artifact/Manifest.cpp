@@ -183,6 +183,7 @@ static Object targetObject(const ManifestTarget &target) {
       {"kernels", Array(target.kernels.begin(), target.kernels.end())});
   if (!target.elf) {
     object.push_back({"threads", integers(target.threads)});
+    object.push_back({"shared", integers(target.shared)});
   }
   return object;
 }

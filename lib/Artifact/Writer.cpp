@@ -223,8 +223,12 @@ void Writer::addCode(const std::vector<TargetCode> &code) {
     }
     for (const std::string &kernel : kernels) {
       auto config = module.lookupSymbol<plan::KernelOp>(kernel).getConfig();
-      auto threads = config.getAs<IntegerAttr>("threads");
-      entry.threads.push_back(threads ? threads.getInt() : 0);
+      auto number = [&](StringRef key) {
+        auto value = config.getAs<IntegerAttr>(key);
+        return value ? value.getInt() : 0;
+      };
+      entry.threads.push_back(number("threads"));
+      entry.shared.push_back(number("shared"));
     }
     entry.kernels.assign(kernels.begin(), kernels.end());
     manifest.targets.push_back(std::move(entry));

@@ -260,17 +260,19 @@ static Result<std::optional<uint32_t>> readSection(const JsonField &item,
   return section;
 }
 
-/// Threads of a block, one number per kernel.
-static Status readThreads(const JsonField &item, TargetInfo &target) {
-  constexpr int64_t kMaxThreads = 1024;
-  RILL_ASSIGN(JsonField threads, item.at("threads"));
-  RILL_ASSIGN(target.threads, threads.asInts());
-  bool valid = target.threads.size() == target.kernels.size();
-  for (int64_t count : target.threads) {
-    valid = valid && count >= 1 && count <= kMaxThreads;
+/// One number per kernel, from `least` to `most`.
+static Status readPerKernel(const JsonField &item, const char *key,
+                            int64_t least, int64_t most, size_t kernels,
+                            std::vector<int64_t> &numbers) {
+  RILL_ASSIGN(JsonField list, item.at(key));
+  RILL_ASSIGN(numbers, list.asInts());
+  bool valid = numbers.size() == kernels;
+  for (int64_t number : numbers) {
+    valid = valid && number >= least && number <= most;
   }
   return valid ? Status()
-               : Status(threads.error("is not 1 to 1024 for each kernel"));
+               : Status(list.error(format("is not %lld to %lld for each kernel",
+                                          (long long)least, (long long)most)));
 }
 
 static Status readTargets(const JsonField &list, std::vector<TargetInfo> &out) {
@@ -291,7 +293,12 @@ static Status readTargets(const JsonField &list, std::vector<TargetInfo> &out) {
       return item.error("names other sections than its kind has");
     }
     if (cuda) {
-      RILL_TRY(readThreads(item, target));
+      constexpr int64_t kMaxThreads = 1024, kMaxShared = 1 << 20;
+      size_t count = target.kernels.size();
+      RILL_TRY(readPerKernel(item, "threads", 1, kMaxThreads, count,
+                             target.threads));
+      RILL_TRY(
+          readPerKernel(item, "shared", 0, kMaxShared, count, target.shared));
     }
     out.push_back(std::move(target));
   }

@@ -67,7 +67,7 @@ struct TargetInfo {
   std::string arch, kind;
   std::optional<uint32_t> elf, ptx, cubin;
   std::vector<std::string> kernels;
-  std::vector<int64_t> threads;
+  std::vector<int64_t> threads, shared;
 };
 struct AssetInfo {
   std::string name, kind, file;

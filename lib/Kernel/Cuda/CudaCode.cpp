@@ -80,22 +80,109 @@ Value CudaCode::blockSum(Value value) {
 }
 
 KernelCode::Memory CudaCode::shared(int64_t count, Type element) {
-  auto module = function->getParentOfType<ModuleOp>();
-  constexpr unsigned kSharedSpace = 3, kAlign = 128;
-  std::string name =
-      (function.getSymName() + "_shared" + Twine(sharedCount++)).str();
+  constexpr unsigned kSharedSpace = 3;
+  constexpr int64_t kAlign = 128;
   OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPointToStart(module.getBody());
-  auto array = LLVM::LLVMArrayType::get(
-      element.isBF16() ? b.getI16Type() : element, count);
-  auto global = LLVM::GlobalOp::create(b, loc, array, /*isConstant=*/false,
-                                       LLVM::Linkage::Internal, name,
-                                       Attribute(), kAlign, kSharedSpace);
+  if (!sharedGlobal) {
+    auto module = function->getParentOfType<ModuleOp>();
+    b.setInsertionPointToStart(module.getBody());
+    sharedGlobal = LLVM::GlobalOp::create(
+        b, loc, LLVM::LLVMArrayType::get(b.getI8Type(), 0),
+        /*isConstant=*/false, LLVM::Linkage::Internal,
+        (function.getSymName() + "_shared").str(), Attribute(), kAlign,
+        kSharedSpace);
+  }
   b.setInsertionPointToStart(&function.getBody().front());
+  Value base = LLVM::AddressOfOp::create(b, loc, sharedGlobal);
   Memory memory;
-  memory.pointer = LLVM::AddressOfOp::create(b, loc, global);
+  memory.pointer = address(base, integer(sharedBytes), b.getI8Type());
   memory.type = RankedTensorType::get({count}, element);
+  int64_t bytes = count * (element.getIntOrFloatBitWidth() / 8);
+  sharedBytes = llvm::alignTo(sharedBytes + bytes, kAlign);
   return memory;
+}
+
+int64_t CudaCode::finish() {
+  // What a block may have without asking at its launch.
+  constexpr int64_t kStatic = 48 * 1024;
+  if (!sharedGlobal) {
+    return 0;
+  }
+  if (sharedBytes > kStatic) {
+    sharedGlobal.setLinkage(LLVM::Linkage::External);
+    return sharedBytes;
+  }
+  sharedGlobal.setGlobalType(
+      LLVM::LLVMArrayType::get(b.getI8Type(), sharedBytes));
+  return 0;
+}
+
+SmallVector<Value> CudaCode::loadWords(const Memory &memory, Value index) {
+  constexpr unsigned kAlign = 16;
+  Value at = address(memory.pointer, index, memory.type.getElementType());
+  Value words = LLVM::LoadOp::create(
+      b, loc, VectorType::get({4}, b.getI32Type()), at, kAlign);
+  SmallVector<Value> list;
+  for (int64_t i = 0; i < 4; ++i) {
+    list.push_back(extract(words, i));
+  }
+  return list;
+}
+
+Value CudaCode::bitXor(Value x, Value y) {
+  return arith::XOrIOp::create(b, loc, x, y);
+}
+
+void CudaCode::copyAsync(const Memory &to, Value toIndex, const Memory &from,
+                         Value fromIndex, Value inside) {
+  constexpr int32_t kBytes = 16;
+  Value bytes = inside ? Value(arith::SelectOp::create(b, loc, inside,
+                                                       word(kBytes), word(0)))
+                       : Value();
+  NVVM::CpAsyncOp::create(
+      b, loc, address(to.pointer, toIndex, to.type.getElementType()),
+      address(from.pointer, fromIndex, from.type.getElementType()), kBytes,
+      NVVM::LoadCacheModifierKind::CG, bytes);
+}
+
+void CudaCode::commitCopies() { NVVM::CpAsyncCommitGroupOp::create(b, loc); }
+
+void CudaCode::waitCopies(int64_t open) {
+  NVVM::CpAsyncWaitGroupOp::create(b, loc, static_cast<uint32_t>(open));
+}
+
+SmallVector<Value> CudaCode::loadMatrices(const Memory &memory, Value index) {
+  Type i32 = b.getI32Type();
+  auto type =
+      LLVM::LLVMStructType::getLiteral(b.getContext(), {i32, i32, i32, i32});
+  Value at = address(memory.pointer, index, memory.type.getElementType());
+  Value loaded = NVVM::LdMatrixOp::create(
+      b, loc, type, at, 4, NVVM::MMALayout::row,
+      NVVM::LdStMatrixShapeAttr::get(b.getContext(), 8, 8),
+      NVVM::LdStMatrixEltType::B16);
+  SmallVector<Value> list;
+  for (int64_t i = 0; i < 4; ++i) {
+    list.push_back(LLVM::ExtractValueOp::create(b, loc, loaded, i));
+  }
+  return list;
+}
+
+SmallVector<Value> CudaCode::mma(ArrayRef<Value> a, ArrayRef<Value> x,
+                                 ArrayRef<Value> c) {
+  Type f32 = b.getF32Type();
+  auto type =
+      LLVM::LLVMStructType::getLiteral(b.getContext(), {f32, f32, f32, f32});
+  constexpr int64_t kShape[] = {16, 8, 16};
+  Value sums = NVVM::MmaOp::create(
+      b, loc, type, a, x, c, kShape, std::nullopt, std::nullopt,
+      std::array<NVVM::MMATypes, 2>{NVVM::MMATypes::bf16, NVVM::MMATypes::bf16},
+      std::array<NVVM::MMALayout, 2>{NVVM::MMALayout::row,
+                                     NVVM::MMALayout::col});
+  SmallVector<Value> list;
+  for (int64_t i = 0; i < 4; ++i) {
+    list.push_back(LLVM::ExtractValueOp::create(b, loc, sums, i));
+  }
+  return list;
 }
 
 void CudaCode::eachThread(Value count, const std::function<void(Value)> &body) {

@@ -43,6 +43,26 @@ public:
   /// Shared memory of this kernel, `count` elements, 128-byte aligned. Not
   /// initialised; every call gives other bytes.
   Memory shared(int64_t count, mlir::Type element);
+  /// Ends the kernel: sizes its shared memory. Bytes that the launch must ask
+  /// for; 0 where they are static.
+  int64_t finish();
+
+  Value word(int32_t value); ///< an i32
+  Value bitXor(Value a, Value b);
+  /// Eight bf16 from a 16-byte boundary as four i32.
+  mlir::SmallVector<Value> loadWords(const Memory &memory, Value index);
+  /// cp.async of eight bf16, both sides on 16-byte boundaries; zeros instead
+  /// where `inside` is given and false.
+  void copyAsync(const Memory &to, Value toIndex, const Memory &from,
+                 Value fromIndex, Value inside);
+  /// Ends a group of copies; waits until at most `open` groups are under way.
+  void commitCopies();
+  void waitCopies(int64_t open);
+  /// ldmatrix.x4: lane l gives the address of row l % 8 of matrix l / 8.
+  mlir::SmallVector<Value> loadMatrices(const Memory &memory, Value index);
+  /// mma.sync m16n8k16 of bf16: c + a * b; four, two and four registers.
+  mlir::SmallVector<Value> mma(mlir::ArrayRef<Value> a, mlir::ArrayRef<Value> b,
+                               mlir::ArrayRef<Value> c);
 
   /// `body` on thread, thread + threads, ... below `count`.
   void eachThread(Value count, const std::function<void(Value)> &body);
@@ -59,10 +79,10 @@ public:
 
 private:
   Value shuffle(Value value, Value operand, bool xorLanes);
-  Value word(int32_t value);
 
   int64_t blockThreads;
-  int64_t sharedCount = 0;
+  mlir::LLVM::GlobalOp sharedGlobal; ///< an array of `sharedBytes` bytes
+  int64_t sharedBytes = 0;
   Value threadIndex, laneIndex, warpIndex;
   Memory partials; ///< of blockSum
 };
@@ -72,8 +92,10 @@ using EmitCudaTile = std::function<void(Value tile)>;
 /// Null: the template has no code for `op`.
 using BeginCudaKernel = EmitCudaTile (*)(CudaCode &code, mlir::Operation *op);
 
-/// Template "cuda_linear": products row by row, a warp per column.
+/// Template "cuda_linear": products of up to 16 rows a block.
 EmitCudaTile beginCudaLinear(CudaCode &code, mlir::Operation *op);
+/// Template "cuda_gemm": products of many rows.
+EmitCudaTile beginCudaGemm(CudaCode &code, mlir::Operation *op);
 /// Template "cuda_short_conv_mix".
 EmitCudaTile beginCudaShortConvMix(CudaCode &code, mlir::Operation *op);
 /// Template "cuda_attention": any segments; a warp per query head.

@@ -37,6 +37,7 @@ struct Template {
 
 static constexpr Template kTemplates[] = {
     {"cuda_linear", beginCudaLinear, "rows threads"},
+    {"cuda_gemm", beginCudaGemm, "threads"},
     {"cuda_short_conv_mix", beginCudaShortConvMix, "rows threads"},
     {"cuda_attention", beginCudaAttention, "threads"},
     {"cuda_attention_update", beginCudaAttentionUpdate, "threads"},
@@ -109,6 +110,9 @@ LogicalResult rill::kernel::emitCudaKernel(OpBuilder &b,
   Value block = NVVM::BlockIdXOp::create(b, kernel.getLoc(), b.getI32Type());
   emit(arith::ExtUIOp::create(b, kernel.getLoc(), b.getI64Type(), block));
   LLVM::ReturnOp::create(b, kernel.getLoc(), ValueRange());
+  NamedAttrList config(kernel.getConfig());
+  config.set("shared", b.getI64IntegerAttr(code.finish()));
+  kernel.setConfigAttr(config.getDictionary(b.getContext()));
   return success();
 }
 

@@ -169,7 +169,15 @@ Status CudaDevice::findKernels() {
     RILL_TRY(driver.check(
         driver.moduleGetFunction(&function, module, kernel.c_str()),
         "cuModuleGetFunction", chosen->arch + ", kernel " + kernel));
-    kernels.push_back({function, static_cast<unsigned>(chosen->threads[i])});
+    auto shared = static_cast<int>(chosen->shared[i]);
+    if (shared) {
+      constexpr int kMaxDynamicShared = 8;
+      RILL_TRY(driver.check(
+          driver.funcSetAttribute(function, kMaxDynamicShared, shared),
+          "cuFuncSetAttribute", chosen->arch + ", kernel " + kernel));
+    }
+    kernels.push_back({function, static_cast<unsigned>(chosen->threads[i]),
+                       static_cast<unsigned>(shared)});
   }
   return {};
 }

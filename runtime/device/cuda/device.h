@@ -13,10 +13,11 @@
 
 namespace rill::rt::cuda {
 
-/// A kernel and the threads of its block.
+/// A kernel, the threads of its block, and the bytes of shared memory its
+/// launch asks for.
 struct Kernel {
   Function function;
-  unsigned threads;
+  unsigned threads, shared;
 };
 
 class CudaDevice : public Device {

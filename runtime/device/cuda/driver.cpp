@@ -48,6 +48,7 @@ Result<Driver> Driver::open() {
   get(driver.moduleLoadDataEx, "cuModuleLoadDataEx");
   get(driver.moduleUnload, "cuModuleUnload");
   get(driver.moduleGetFunction, "cuModuleGetFunction");
+  get(driver.funcSetAttribute, "cuFuncSetAttribute");
   get(driver.memAlloc, "cuMemAlloc_v2");
   get(driver.memFree, "cuMemFree_v2");
   get(driver.memGetInfo, "cuMemGetInfo_v2");

@@ -49,6 +49,7 @@ struct Driver {
   int (*moduleLoadDataEx)(Module *, const void *, unsigned, int *, void **);
   int (*moduleUnload)(Module);
   int (*moduleGetFunction)(Function *, Module, const char *);
+  int (*funcSetAttribute)(Function, int, int);
   int (*memAlloc)(Address *, size_t);
   int (*memFree)(Address);
   int (*memGetInfo)(size_t *, size_t *);

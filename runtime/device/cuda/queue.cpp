@@ -128,9 +128,10 @@ Status CudaQueue::launch(const Launch &launch) {
     parameters.push_back(const_cast<void **>(&launch.operands[i]));
   }
   parameters.push_back(&control);
-  return check(driver.launchKernel(
-                   kernel.function, static_cast<unsigned>(launch.tiles), 1, 1,
-                   kernel.threads, 1, 1, 0, stream, parameters.data(), nullptr),
+  return check(driver.launchKernel(kernel.function,
+                                   static_cast<unsigned>(launch.tiles), 1, 1,
+                                   kernel.threads, 1, 1, kernel.shared, stream,
+                                   parameters.data(), nullptr),
                "cuLaunchKernel");
 }
 

@@ -44,33 +44,116 @@ makeConfig(MLIRContext *context,
   return b.getDictionaryAttr(list);
 }
 
-/// A warp per column; tiles do not cross stacked weights.
-static KernelChoice linearChoice(LinearOp op, AllDims operandDims) {
-  constexpr int64_t kThreads = 128;
-  ValueRange weights = op.getWeights();
-  if (op.getCombine() == Combine::Zip) {
-    weights = weights.take_front();
+/// Whether tensor cores run the products: bf16 on both sides, rows of whole
+/// 16-byte words.
+static bool usesMma(Value x, Type round, ValueRange weights) {
+  auto isBf16 = [](Value value) {
+    return cast<RankedTensorType>(value.getType()).getElementType().isBF16();
+  };
+  constexpr int64_t kWord = 8;
+  return (round ? round.isBF16() : isBf16(x)) &&
+         llvm::all_of(weights, isBf16) && lastSize(x) % kWord == 0;
+}
+
+namespace {
+/// How the products of the few-row family are run.
+struct Products {
+  int64_t threads, columns; ///< of a block
+  int64_t tiles;            ///< n8 tiles of mma; 0: f32 FMA
+};
+} // namespace
+
+/// `zipped` weights of `rows` rows side by side.
+static Products productsOf(Value x, Type round, ValueRange weights,
+                           int64_t zipped, int64_t rows) {
+  constexpr int64_t kColumns = 8, kBlock = 32, kMostWarps = 8;
+  if (!usesMma(x, round, weights)) {
+    constexpr int64_t kWarps = 4;
+    return {kWarps * kWarp, kWarps, 0};
   }
-  int64_t across = 0;
-  for (Value weight : weights) {
-    across +=
-        llvm::divideCeil(cast<RankedTensorType>(weight.getType()).getDimSize(0),
-                         kThreads / kWarp);
+  // Warps share the inner dimension. Wide results take several n8 tiles, so
+  // that a block's norm and reduction are paid for by more weights.
+  constexpr int64_t kWide = 16384;
+  int64_t warps =
+      std::min<int64_t>(kMostWarps, llvm::divideCeil(lastSize(x), kBlock));
+  int64_t tiles = rows > kWide && zipped == 1 ? 4 : 1;
+  return {warps * kWarp, tiles * kColumns, tiles};
+}
+
+static DictionaryAttr productsConfig(MLIRContext *context, Products products,
+                                     int64_t rows) {
+  SmallVector<std::pair<StringRef, int64_t>> entries = {
+      {"rows", rows}, {"threads", products.threads}};
+  if (products.tiles) {
+    entries.push_back({"tiles", products.tiles});
+  }
+  return makeConfig(context, entries);
+}
+
+static int64_t rowsOf(Value weight) {
+  return cast<RankedTensorType>(weight.getType()).getDimSize(0);
+}
+
+/// Whether "cuda_gemm" runs the product: dynamically many bf16 rows, one weight
+/// or two zipped ones, pairs of columns.
+static bool usesGemm(LinearOp op, bool manyRows) {
+  size_t count = op.getWeights().size();
+  bool shaped = count == 1 || (count == 2 && op.getCombine() == Combine::Zip);
+  return manyRows && shaped && op.getPrologue() == Prologue::None &&
+         !cast<RankedTensorType>(op.getX().getType()).hasStaticShape() &&
+         usesMma(op.getX(), Type(), op.getWeights()) &&
+         lastSize(op.getY()) % 2 == 0;
+}
+
+static KernelChoice gemmChoice(LinearOp op, AllDims operandDims) {
+  // As in GemmTemplate.cpp: 8 warps on 128 by 128.
+  constexpr int64_t kThreads = 256, kRows = 128, kColumns = 128;
+  int64_t width = kColumns / static_cast<int64_t>(op.getWeights().size());
+  std::string rows = kernel::sizeProgram(ArrayRef(operandDims[0]).drop_back());
+  return {"cuda_gemm", makeConfig(op.getContext(), {{"threads", kThreads}}),
+          plan::multiplyPrograms(
+              plan::ceilDivProgram(rows, kRows),
+              std::to_string(llvm::divideCeil(lastSize(op.getY()), width)))};
+}
+
+/// Tiles do not cross stacked weights.
+static KernelChoice linearChoice(LinearOp op, AllDims operandDims) {
+  ValueRange weights = op.getWeights();
+  bool zip = op.getCombine() == Combine::Zip;
+  Type round = op.getPrologue() == Prologue::None
+                   ? Type()
+                   : op.getRound().value_or(Float32Type::get(op.getContext()));
+  int64_t total = 0, across = 0;
+  for (Value weight : zip ? weights.take_front() : weights) {
+    total += rowsOf(weight);
+  }
+  Products products =
+      productsOf(op.getX(), round, weights, zip ? weights.size() : 1, total);
+  for (Value weight : zip ? weights.take_front() : weights) {
+    across += llvm::divideCeil(rowsOf(weight), products.columns);
   }
   std::string rows = kernel::sizeProgram(ArrayRef(operandDims[0]).drop_back());
-  return {"cuda_linear",
-          makeConfig(op.getContext(), {{"rows", kRows}, {"threads", kThreads}}),
+  return {"cuda_linear", productsConfig(op.getContext(), products, kRows),
           plan::multiplyPrograms(plan::ceilDivProgram(rows, kRows),
                                  std::to_string(across))};
 }
 
+/// A block takes all rows of its channels; nothing when they are more than
+/// tensor cores take at once.
 static KernelChoice mixChoice(ShortConvMixOp op) {
-  constexpr int64_t kThreads = 128;
   auto type = cast<RankedTensorType>(op.getX().getType());
-  int64_t tiles = llvm::divideCeil(lastSize(op.getX()), kThreads / kWarp);
+  auto state =
+      SymbolTable::lookupNearestSymbolFrom<StateOp>(op, op.getStateAttr());
+  Type round = cast<RankedTensorType>(state.getType()).getElementType();
+  int64_t rows = kRows * type.getDimSize(0);
+  if (rows > kRows) {
+    round = Float32Type::get(op.getContext()); // one m16 tile holds 16 rows
+  }
+  Products products =
+      productsOf(op.getX(), round, op.getWeights(), 3, lastSize(op.getX()));
+  int64_t tiles = llvm::divideCeil(lastSize(op.getX()), products.columns);
   return {"cuda_short_conv_mix",
-          makeConfig(op.getContext(), {{"rows", kRows * type.getDimSize(0)},
-                                       {"threads", kThreads}}),
+          productsConfig(op.getContext(), products, rows),
           std::to_string(tiles)};
 }
 
@@ -113,7 +196,8 @@ FailureOr<KernelChoice> CudaPolicy::choose(Operation *op, AllDims operandDims,
         linear.getPrologue() != Prologue::RmsNorm) {
       return failure();
     }
-    return linearChoice(linear, operandDims);
+    return usesGemm(linear, manyRows) ? gemmChoice(linear, operandDims)
+                                      : linearChoice(linear, operandDims);
   }
   if (auto mix = dyn_cast<ShortConvMixOp>(op)) {
     return mixChoice(mix);
