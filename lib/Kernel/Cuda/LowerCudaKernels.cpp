@@ -37,7 +37,7 @@ struct Template {
 
 static constexpr Template kTemplates[] = {
     {"cuda_linear", beginCudaLinear, "rows threads"},
-    {"cuda_gemm", beginCudaGemm, "threads"},
+    {"cuda_gemm", beginCudaGemm, "blocks threads"},
     {"cuda_short_conv_mix", beginCudaShortConvMix, "rows threads"},
     {"cuda_attention", beginCudaAttention, "threads"},
     {"cuda_attention_update", beginCudaAttentionUpdate, "threads"},
@@ -88,6 +88,11 @@ static LLVM::LLVMFuncOp declare(OpBuilder &b, plan::KernelOp kernel) {
                     b.getUnitAttr());
   function->setAttr(NVVM::NVVMDialect::getReqntidAttrName(),
                     b.getDenseI32ArrayAttr({static_cast<int32_t>(threads)}));
+  // Without a number of blocks ptxas guesses one, and may spill to reach it.
+  auto blocks = kernel.getConfig().getAs<IntegerAttr>("blocks");
+  function->setAttr(
+      NVVM::NVVMDialect::getMinctasmAttrName(),
+      b.getI32IntegerAttr(blocks ? static_cast<int32_t>(blocks.getInt()) : 1));
   return function;
 }
 

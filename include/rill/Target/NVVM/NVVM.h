@@ -25,6 +25,9 @@ struct Chip {
   cubin::SmLimits sm;
   int64_t blockShared;  ///< bytes of shared memory a block may ask for
   bool dependentLaunch; ///< griddepcontrol
+  /// Blocks of "cuda_gemm" that a multiprocessor is to hold: what its registers
+  /// allow without spills (ptxas 13.0).
+  int64_t gemmBlocks;
 };
 llvm::ArrayRef<Chip> chips();
 /// The row of `target`, or null.
@@ -49,9 +52,12 @@ struct Assembled {
 /// ptxas by RILL_PTXAS, PATH or CUDA_HOME; empty when there is none.
 std::string findPtxas();
 
+/// Whether no kernel spills registers, needs a stack or has its wgmma
+/// serialised. Errors: KernelBudget.
+rt::Status checkBudget(const Chip &chip, const cubin::PtxasLog &report);
+
 /// Assembles `ptx` by the program `ptxas`. Errors: AssemblerFailed when it
-/// fails or cannot be run, KernelBudget when a kernel spills registers, needs
-/// a stack or its wgmma are serialised, WriteFailed for files in memory.
+/// fails or cannot be run, WriteFailed for files in memory.
 rt::Result<Assembled> assemble(const std::string &ptxas, const Chip &chip,
                                const std::string &ptx);
 

@@ -9,6 +9,8 @@
 #include "rill/Target/NVVM/NVVM.h"
 #include "rill/Tiling/TargetPolicy.h"
 
+#include <deque>
+
 using namespace mlir;
 using namespace rill;
 using namespace rill::nvvm;
@@ -23,9 +25,13 @@ static constexpr int64_t kRows = 16;
 namespace {
 class CudaPolicy : public TargetPolicy {
 public:
+  explicit CudaPolicy(const Chip &chip) : chip(chip) {}
   FailureOr<KernelChoice> choose(Operation *op, AllDims operandDims,
                                  AllDims resultDims,
                                  bool manyRows) const override;
+
+private:
+  const Chip &chip;
 };
 } // namespace
 
@@ -83,7 +89,7 @@ static Products productsOf(Value x, Type round, ValueRange weights,
 static DictionaryAttr productsConfig(MLIRContext *context, Products products,
                                      int64_t rows) {
   SmallVector<std::pair<StringRef, int64_t>> entries = {
-      {"rows", rows}, {"threads", products.threads}};
+      {"blocks", 2}, {"rows", rows}, {"threads", products.threads}};
   if (products.tiles) {
     entries.push_back({"tiles", products.tiles});
   }
@@ -105,12 +111,15 @@ static bool usesGemm(LinearOp op, bool manyRows) {
          lastSize(op.getY()) % 2 == 0;
 }
 
-static KernelChoice gemmChoice(LinearOp op, AllDims operandDims) {
+static KernelChoice gemmChoice(LinearOp op, AllDims operandDims,
+                               const Chip &chip) {
   // As in GemmTemplate.cpp: 8 warps on 128 by 128.
   constexpr int64_t kThreads = 256, kRows = 128, kColumns = 128;
   int64_t width = kColumns / static_cast<int64_t>(op.getWeights().size());
   std::string rows = kernel::sizeProgram(ArrayRef(operandDims[0]).drop_back());
-  return {"cuda_gemm", makeConfig(op.getContext(), {{"threads", kThreads}}),
+  return {"cuda_gemm",
+          makeConfig(op.getContext(),
+                     {{"blocks", chip.gemmBlocks}, {"threads", kThreads}}),
           plan::multiplyPrograms(
               plan::ceilDivProgram(rows, kRows),
               std::to_string(llvm::divideCeil(lastSize(op.getY()), width)))};
@@ -196,7 +205,7 @@ FailureOr<KernelChoice> CudaPolicy::choose(Operation *op, AllDims operandDims,
         linear.getPrologue() != Prologue::RmsNorm) {
       return failure();
     }
-    return usesGemm(linear, manyRows) ? gemmChoice(linear, operandDims)
+    return usesGemm(linear, manyRows) ? gemmChoice(linear, operandDims, chip)
                                       : linearChoice(linear, operandDims);
   }
   if (auto mix = dyn_cast<ShortConvMixOp>(op)) {
@@ -216,8 +225,8 @@ FailureOr<KernelChoice> CudaPolicy::choose(Operation *op, AllDims operandDims,
 }
 
 void rill::nvvm::registerPolicies() {
-  static const CudaPolicy policy;
-  for (const Chip &chip : chips()) {
+  static const std::deque<CudaPolicy> policies(chips().begin(), chips().end());
+  for (auto [chip, policy] : llvm::zip_equal(chips(), policies)) {
     registerTargetPolicy(chip.name, &policy);
   }
 }
