@@ -151,13 +151,15 @@ void CudaCode::waitCopies(int64_t open) {
   NVVM::CpAsyncWaitGroupOp::create(b, loc, static_cast<uint32_t>(open));
 }
 
-SmallVector<Value> CudaCode::loadMatrices(const Memory &memory, Value index) {
+SmallVector<Value> CudaCode::loadMatrices(const Memory &memory, Value index,
+                                          bool transpose) {
   Type i32 = b.getI32Type();
   auto type =
       LLVM::LLVMStructType::getLiteral(b.getContext(), {i32, i32, i32, i32});
   Value at = address(memory.pointer, index, memory.type.getElementType());
   Value loaded = NVVM::LdMatrixOp::create(
-      b, loc, type, at, 4, NVVM::MMALayout::row,
+      b, loc, type, at, 4,
+      transpose ? NVVM::MMALayout::col : NVVM::MMALayout::row,
       NVVM::LdStMatrixShapeAttr::get(b.getContext(), 8, 8),
       NVVM::LdStMatrixEltType::B16);
   SmallVector<Value> list;
@@ -165,6 +167,13 @@ SmallVector<Value> CudaCode::loadMatrices(const Memory &memory, Value index) {
     list.push_back(LLVM::ExtractValueOp::create(b, loc, loaded, i));
   }
   return list;
+}
+
+Value CudaCode::packPair(Value low, Value high) {
+  Value pair = insert(high, splat(low, 2), 1);
+  Value narrow = arith::TruncFOp::create(
+      b, loc, VectorType::get({2}, b.getBF16Type()), pair);
+  return LLVM::BitcastOp::create(b, loc, b.getI32Type(), narrow);
 }
 
 SmallVector<Value> CudaCode::mma(ArrayRef<Value> a, ArrayRef<Value> x,

@@ -59,7 +59,10 @@ public:
   void commitCopies();
   void waitCopies(int64_t open);
   /// ldmatrix.x4: lane l gives the address of row l % 8 of matrix l / 8.
-  mlir::SmallVector<Value> loadMatrices(const Memory &memory, Value index);
+  mlir::SmallVector<Value> loadMatrices(const Memory &memory, Value index,
+                                        bool transpose = false);
+  /// Two f32 rounded to bf16 in one i32, `low` in its low half.
+  Value packPair(Value low, Value high);
   /// mma.sync m16n8k16 of bf16: c + a * b; four, two and four registers.
   mlir::SmallVector<Value> mma(mlir::ArrayRef<Value> a, mlir::ArrayRef<Value> b,
                                mlir::ArrayRef<Value> c);
@@ -100,6 +103,8 @@ EmitCudaTile beginCudaGemm(CudaCode &code, mlir::Operation *op);
 EmitCudaTile beginCudaShortConvMix(CudaCode &code, mlir::Operation *op);
 /// Template "cuda_attention": any segments; a warp per query head.
 EmitCudaTile beginCudaAttention(CudaCode &code, mlir::Operation *op);
+/// Template "cuda_flash": attention of many rows by tensor cores.
+EmitCudaTile beginCudaFlash(CudaCode &code, mlir::Operation *op);
 /// Template "cuda_attention_update": a block per key/value head.
 EmitCudaTile beginCudaAttentionUpdate(CudaCode &code, mlir::Operation *op);
 

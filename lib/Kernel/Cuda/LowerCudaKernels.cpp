@@ -40,6 +40,7 @@ static constexpr Template kTemplates[] = {
     {"cuda_gemm", beginCudaGemm, "blocks threads"},
     {"cuda_short_conv_mix", beginCudaShortConvMix, "rows threads"},
     {"cuda_attention", beginCudaAttention, "threads"},
+    {"cuda_flash", beginCudaFlash, "threads"},
     {"cuda_attention_update", beginCudaAttentionUpdate, "threads"},
     {"rows", onThreads<beginRows>, "lanes threads"},
     {"positions", onThreads<beginPositions>, "lanes threads"},

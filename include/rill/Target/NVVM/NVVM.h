@@ -26,7 +26,7 @@ struct Chip {
   int64_t blockShared;  ///< bytes of shared memory a block may ask for
   bool dependentLaunch; ///< griddepcontrol
   /// Blocks of "cuda_gemm" that a multiprocessor is to hold: what its registers
-  /// allow without spills (ptxas 13.0).
+  /// allow without spills for the plainest product (ptxas 13.0).
   int64_t gemmBlocks;
 };
 llvm::ArrayRef<Chip> chips();

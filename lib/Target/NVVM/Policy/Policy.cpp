@@ -116,10 +116,14 @@ static KernelChoice gemmChoice(LinearOp op, AllDims operandDims,
   // As in GemmTemplate.cpp: 8 warps on 128 by 128.
   constexpr int64_t kThreads = 256, kRows = 128, kColumns = 128;
   int64_t width = kColumns / static_cast<int64_t>(op.getWeights().size());
+  // Tails of the inner dimension and epilogues of two products need more
+  // registers than two blocks leave.
+  constexpr int64_t kInner = 32;
+  bool plain = op.getWeights().size() == 1 && lastSize(op.getX()) % kInner == 0;
   std::string rows = kernel::sizeProgram(ArrayRef(operandDims[0]).drop_back());
   return {"cuda_gemm",
-          makeConfig(op.getContext(),
-                     {{"blocks", chip.gemmBlocks}, {"threads", kThreads}}),
+          makeConfig(op.getContext(), {{"blocks", plain ? chip.gemmBlocks : 1},
+                                       {"threads", kThreads}}),
           plan::multiplyPrograms(
               plan::ceilDivProgram(rows, kRows),
               std::to_string(llvm::divideCeil(lastSize(op.getY()), width)))};
@@ -175,8 +179,31 @@ static KernelChoice updateChoice(AttentionUpdateOp op) {
           std::to_string(type.getDimSize(0) * type.getDimSize(1))};
 }
 
-static KernelChoice attentionChoice(AttentionOp op, AllDims resultDims) {
+/// Whether "cuda_flash" runs the attention: bf16 heads of whole 16-byte words,
+/// segments that are all visible or causal.
+static bool usesFlash(AttentionOp op) {
+  auto isBf16 = [](Value value) {
+    return cast<RankedTensorType>(value.getType()).getElementType().isBF16();
+  };
+  constexpr int64_t kWord = 8, kWidest = 128;
+  int64_t width = lastSize(op.getQ());
+  return kernel::flashGroups(op) && isBf16(op.getQ()) &&
+         llvm::all_of(op.getKeys(), isBf16) &&
+         llvm::all_of(op.getValues(), isBf16) && width % kWord == 0 &&
+         width <= kWidest;
+}
+
+static KernelChoice attentionChoice(AttentionOp op, AllDims resultDims,
+                                    bool manyRows) {
   constexpr int64_t kThreads = 128;
+  if (manyRows && usesFlash(op)) {
+    constexpr int64_t kTileRows = kThreads / kWarp * 16;
+    auto type = cast<RankedTensorType>(op.getQ().getType());
+    return {"cuda_flash", makeConfig(op.getContext(), {{"threads", kThreads}}),
+            plan::multiplyPrograms(
+                plan::ceilDivProgram(resultDims[0][1], kTileRows),
+                std::to_string(type.getDimSize(0) * type.getDimSize(2)))};
+  }
   std::string heads = kernel::sizeProgram(ArrayRef(resultDims[0]).drop_back());
   return {"cuda_attention",
           makeConfig(op.getContext(), {{"threads", kThreads}}),
@@ -215,7 +242,7 @@ FailureOr<KernelChoice> CudaPolicy::choose(Operation *op, AllDims operandDims,
     return updateChoice(update);
   }
   if (auto attention = dyn_cast<AttentionOp>(op)) {
-    return attentionChoice(attention, resultDims);
+    return attentionChoice(attention, resultDims, manyRows);
   }
   StringRef name = kernel::rowTemplate(op);
   if (name.empty()) {
