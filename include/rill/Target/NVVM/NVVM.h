@@ -25,9 +25,6 @@ struct Chip {
   cubin::SmLimits sm;
   int64_t blockShared;  ///< bytes of shared memory a block may ask for
   bool dependentLaunch; ///< griddepcontrol
-  /// Blocks of "cuda_gemm" that a multiprocessor is to hold: what its registers
-  /// allow without spills for the plainest product (ptxas 13.0).
-  int64_t gemmBlocks;
 };
 llvm::ArrayRef<Chip> chips();
 /// The row of `target`, or null.

@@ -9,8 +9,6 @@
 #include "rill/Target/NVVM/NVVM.h"
 #include "rill/Tiling/TargetPolicy.h"
 
-#include <deque>
-
 using namespace mlir;
 using namespace rill;
 using namespace rill::nvvm;
@@ -25,13 +23,9 @@ static constexpr int64_t kRows = 16;
 namespace {
 class CudaPolicy : public TargetPolicy {
 public:
-  explicit CudaPolicy(const Chip &chip) : chip(chip) {}
   FailureOr<KernelChoice> choose(Operation *op, AllDims operandDims,
                                  AllDims resultDims,
                                  bool manyRows) const override;
-
-private:
-  const Chip &chip;
 };
 } // namespace
 
@@ -111,19 +105,13 @@ static bool usesGemm(LinearOp op, bool manyRows) {
          lastSize(op.getY()) % 2 == 0;
 }
 
-static KernelChoice gemmChoice(LinearOp op, AllDims operandDims,
-                               const Chip &chip) {
+static KernelChoice gemmChoice(LinearOp op, AllDims operandDims) {
   // As in GemmTemplate.cpp: 8 warps on 128 by 128.
   constexpr int64_t kThreads = 256, kRows = 128, kColumns = 128;
   int64_t width = kColumns / static_cast<int64_t>(op.getWeights().size());
-  // Tails of the inner dimension and epilogues of two products need more
-  // registers than two blocks leave.
-  constexpr int64_t kInner = 32;
-  bool plain = op.getWeights().size() == 1 && lastSize(op.getX()) % kInner == 0;
   std::string rows = kernel::sizeProgram(ArrayRef(operandDims[0]).drop_back());
   return {"cuda_gemm",
-          makeConfig(op.getContext(), {{"blocks", plain ? chip.gemmBlocks : 1},
-                                       {"threads", kThreads}}),
+          makeConfig(op.getContext(), {{"blocks", 2}, {"threads", kThreads}}),
           plan::multiplyPrograms(
               plan::ceilDivProgram(rows, kRows),
               std::to_string(llvm::divideCeil(lastSize(op.getY()), width)))};
@@ -232,7 +220,7 @@ FailureOr<KernelChoice> CudaPolicy::choose(Operation *op, AllDims operandDims,
         linear.getPrologue() != Prologue::RmsNorm) {
       return failure();
     }
-    return usesGemm(linear, manyRows) ? gemmChoice(linear, operandDims, chip)
+    return usesGemm(linear, manyRows) ? gemmChoice(linear, operandDims)
                                       : linearChoice(linear, operandDims);
   }
   if (auto mix = dyn_cast<ShortConvMixOp>(op)) {
@@ -252,8 +240,8 @@ FailureOr<KernelChoice> CudaPolicy::choose(Operation *op, AllDims operandDims,
 }
 
 void rill::nvvm::registerPolicies() {
-  static const std::deque<CudaPolicy> policies(chips().begin(), chips().end());
-  for (auto [chip, policy] : llvm::zip_equal(chips(), policies)) {
+  static const CudaPolicy policy;
+  for (const Chip &chip : chips()) {
     registerTargetPolicy(chip.name, &policy);
   }
 }
