@@ -163,7 +163,7 @@ static KernelChoice updateChoice(AttentionUpdateOp op) {
       SymbolTable::lookupNearestSymbolFrom<StateOp>(op, op.getKStateAttr());
   auto type = cast<RankedTensorType>(keys.getType());
   return {"cuda_attention_update",
-          makeConfig(op.getContext(), {{"threads", 128}}),
+          makeConfig(op.getContext(), {{"threads", 256}}),
           std::to_string(type.getDimSize(0) * type.getDimSize(1))};
 }
 
