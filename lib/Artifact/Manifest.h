@@ -30,10 +30,13 @@ struct ManifestAsset {
   std::string name, kind, file;
   uint32_t section;
 };
+/// CPU: `elf`. CUDA: `ptx`, perhaps `cubin`, and per kernel the threads of a
+/// block and the bytes of shared memory its launch asks for.
 struct ManifestTarget {
   std::string arch;
-  uint32_t section;
   std::vector<std::string> kernels;
+  std::optional<uint32_t> elf, ptx, cubin;
+  std::vector<int64_t> threads, shared;
 };
 struct ManifestPlan {
   plan::VariantOp variant;

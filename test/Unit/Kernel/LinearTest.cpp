@@ -66,7 +66,7 @@ TEST_P(LinearKernel, EqualsReference) {
   }
   // f32 sums of 100 products against double.
   harness.compare("f", calls, 2e-5f);
-  for (const std::string &target : rt::cpuTargets()) {
+  for (const std::string &target : Harness::targets()) {
     auto session = harness.compiled(target);
     std::vector<float> first;
     for (const auto &inputs : calls) {

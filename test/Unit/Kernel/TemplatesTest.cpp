@@ -299,7 +299,7 @@ func.func @f(%x: tensor<1x?x1000xf32> {rill.name = "x", rill.dims = ["", "S", ""
   return %y : tensor<1x?x1000xf32>
 })"),
                     {});
-    for (const std::string &target : rt::cpuTargets()) {
+    for (const std::string &target : Harness::targets()) {
       auto session = harness.compiled(target);
       int64_t worst = 0;
       for (int64_t call = 0; call < 20; ++call) {
