@@ -43,10 +43,11 @@ def RillPlan_VariantOp : RillPlan_Op<"variant",
   let summary = "One method for one range of its shape symbols on one target";
   let description = [{
     Block arguments are the method's inputs. `symbols` maps each shape symbol
-    to its inclusive range [min, max]. After planning `arena_bytes` is the
+    to its inclusive range [min, max], or [min, max, step]: multiples of step. After planning `arena_bytes` is the
     arena the variant needs at the upper ends. `output_dims` as at the kernel.
     `input_limits` bounds integer inputs: 0 <= value < limit, 0 for others.
-    Constraints: (variant_c1) symbols are S, h or w with 1 <= min <= max.
+    Constraints: (variant_c1) symbols are S, h or w with 1 <= min <= max, min a
+    multiple of step.
     (variant_c2) one input_name per block argument, one output_name per
     returned value.
   }];

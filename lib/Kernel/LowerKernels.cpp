@@ -68,10 +68,10 @@ struct Template {
 } // namespace
 
 static constexpr Template kTemplates[] = {
-    {"linear", beginLinear, "columns lanes rows sums", true},
+    {"linear", beginLinear, "columns lanes rows streams sums", true},
     {"gemm", beginGemm, "lanes rows vectors", true},
     {"flash_attention", beginFlashAttention, "groups lanes rows vectors", true},
-    {"short_conv_mix", beginShortConvMix, "columns lanes rows sums", true},
+    {"short_conv_mix", beginShortConvMix, "columns lanes rows streams sums", true},
     {"attention_update", beginAttentionUpdate, "lanes", false},
     {"attention", beginAttention, "lanes", false},
     {"rows", beginRows, "lanes", false},

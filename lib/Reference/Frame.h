@@ -43,7 +43,7 @@ private:
   Tensor layerNorm(LayerNormOp op);
   Tensor lastRow(LastRowOp op);
   Tensor positionResize(PositionResizeOp op);
-  Tensor pixelUnshuffle(PixelUnshuffleOp op);
+  rt::Result<Tensor> pixelUnshuffle(PixelUnshuffleOp op);
 
   // StateOps.cpp
   rt::Status weightRead(WeightReadOp op);

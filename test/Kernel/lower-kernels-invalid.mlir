@@ -104,7 +104,7 @@ rill_plan.variant @m method "m" target "t" when {S = array<i64: 1, 4>}
 }
 // -----
 // expected-error @below {{template "linear" emits no code for rill.elementwise}}
-rill_plan.kernel @k template "linear" config {columns = 4 : i64, lanes = 8 : i64, rows = 4 : i64, sums = 8 : i64, scratch = "64"} layer "" dims [["S"]] -> [["S"]] {
+rill_plan.kernel @k template "linear" config {columns = 4 : i64, lanes = 8 : i64, rows = 4 : i64, streams = 4 : i64, sums = 8 : i64, scratch = "64"} layer "" dims [["S"]] -> [["S"]] {
 ^bb0(%x: tensor<1x?x24xf32>):
   %y = rill.elementwise %x : (tensor<1x?x24xf32>) -> tensor<1x?x24xf32> {
   ^bb0(%v: f32):
@@ -155,7 +155,7 @@ rill_plan.variant @m method "m" target "t" when {S = array<i64: 1, 4>}
 }
 // -----
 // expected-error @below {{template "short_conv_mix" emits no code for rill.elementwise}}
-rill_plan.kernel @k template "short_conv_mix" config {columns = 4 : i64, lanes = 8 : i64, rows = 4 : i64, sums = 8 : i64, scratch = "64"} layer "" dims [["S"]] -> [["S"]] {
+rill_plan.kernel @k template "short_conv_mix" config {columns = 4 : i64, lanes = 8 : i64, rows = 4 : i64, streams = 4 : i64, sums = 8 : i64, scratch = "64"} layer "" dims [["S"]] -> [["S"]] {
 ^bb0(%x: tensor<1x?x24xf32>):
   %y = rill.elementwise %x : (tensor<1x?x24xf32>) -> tensor<1x?x24xf32> {
   ^bb0(%v: f32):

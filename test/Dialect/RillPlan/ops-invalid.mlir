@@ -29,6 +29,12 @@ rill_plan.variant @v method "m" target "t" when {S = array<i64: 4, 2>}
   rill_plan.return
 }
 // -----
+// expected-error @below {{variant_c1: h is no symbol with a range}}
+rill_plan.variant @v method "m" target "t" when {h = array<i64: 3, 8, 2>}
+    attributes {input_names = [], output_names = [], input_dims = [], output_dims = []} {
+  rill_plan.return
+}
+// -----
 // expected-error @below {{variant_c2: 1 input names}}
 rill_plan.variant @v method "m" target "t" when {}
     attributes {input_names = ["x"], output_names = [], input_dims = [], output_dims = []} {

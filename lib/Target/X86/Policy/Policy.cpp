@@ -17,9 +17,10 @@ namespace {
 struct Chip {
   const char *name;
   int64_t lanes; ///< f32 lanes of a vector register
-  /// Products of few rows: most rows of a block, columns of a tile, and
-  /// accumulator vectors of a block (registers less weights and spills).
-  int64_t rows, columns, sums;
+  /// Products of few rows: columns of a tile; most rows of a block, weight rows
+  /// that it reads side by side, and its accumulator vectors (registers less
+  /// weights and spills).
+  int64_t columns, rows, streams, sums;
   /// Products of many rows.
   kernel::PanelShape panel;
 };
@@ -40,9 +41,8 @@ private:
   /// Many rows: a shape of panels.
   KernelChoice panels(StringRef name, const std::string &grid, int64_t scratch,
                       ArrayRef<NamedAttribute> more);
-  /// Few rows: x, prepared, in scratch (short_conv_mix: and its products).
-  KernelChoice fewRows(StringRef name, int64_t columns, int64_t tiles,
-                       ArrayRef<std::string> xDims, int64_t scratchPerRow);
+  /// Few rows: x, prepared, and `parts` products of a tile in scratch.
+  KernelChoice fewRows(StringRef name, int64_t tiles, Value x, int64_t parts);
   FailureOr<KernelChoice> linear(LinearOp op);
   KernelChoice flash(AttentionOp op, int64_t groups);
 };
@@ -64,8 +64,8 @@ private:
 };
 } // namespace
 
-static constexpr Chip kChips[] = {{"x86-64-v3", 8, 4, 4, 8, {8, 2, 6}},
-                                  {"x86-64-v4", 16, 8, 6, 24, {16, 4, 6}}};
+static constexpr Chip kChips[] = {{"x86-64-v3", 8, 16, 4, 4, 8, {8, 2, 6}},
+                                  {"x86-64-v4", 16, 16, 8, 8, 24, {16, 4, 6}}};
 
 static int64_t lastSize(Value value) {
   return cast<RankedTensorType>(value.getType()).getShape().back();
@@ -85,16 +85,16 @@ KernelChoice Choice::panels(StringRef name, const std::string &grid,
   return {name.str(), b.getDictionaryAttr(config), grid};
 }
 
-KernelChoice Choice::fewRows(StringRef name, int64_t columns, int64_t tiles,
-                             ArrayRef<std::string> xDims,
-                             int64_t scratchPerRow) {
-  std::string scratch =
-      plan::multiplyPrograms(rowsOf(xDims), std::to_string(scratchPerRow * 4));
-  auto config =
-      b.getDictionaryAttr({entry("columns", columns),
-                           entry("lanes", chip.lanes), entry("rows", chip.rows),
-                           b.getNamedAttr("scratch", b.getStringAttr(scratch)),
-                           entry("sums", chip.sums)});
+KernelChoice Choice::fewRows(StringRef name, int64_t tiles, Value x,
+                             int64_t parts) {
+  int64_t floats = lastSize(x) + parts * chip.columns;
+  std::string scratch = plan::multiplyPrograms(rowsOf(operandDims[0]),
+                                               std::to_string(4 * floats));
+  auto config = b.getDictionaryAttr(
+      {entry("columns", chip.columns), entry("lanes", chip.lanes),
+       entry("rows", chip.rows),
+       b.getNamedAttr("scratch", b.getStringAttr(scratch)),
+       entry("streams", chip.streams), entry("sums", chip.sums)});
   return {name.str(), config, std::to_string(tiles)};
 }
 
@@ -115,16 +115,13 @@ FailureOr<KernelChoice> Choice::linear(LinearOp op) {
       op.getPrologue() != Prologue::RmsNorm) {
     return failure();
   }
-  // Each zipped weight has accumulators of its own.
-  int64_t columns =
-      std::max<int64_t>(1, chip.columns / op.getNumAccumulators());
   int64_t tiles = 0;
   ValueRange weights = op.getWeights();
   for (Value weight : zip ? weights.take_front() : weights) {
     int64_t rows = cast<RankedTensorType>(weight.getType()).getDimSize(0);
-    tiles += llvm::divideCeil(rows, columns);
+    tiles += llvm::divideCeil(rows, chip.columns);
   }
-  return fewRows("linear", columns, tiles, operandDims[0], lastSize(op.getX()));
+  return fewRows("linear", tiles, op.getX(), op.getNumAccumulators());
 }
 
 KernelChoice Choice::flash(AttentionOp op, int64_t groups) {
@@ -144,11 +141,9 @@ FailureOr<KernelChoice> Choice::choose(Operation *op) {
     return linear(product);
   }
   if (auto mix = dyn_cast<ShortConvMixOp>(op)) {
-    // Prepared rows, and behind them the products of a tile.
-    int64_t channels = lastSize(mix.getX());
-    return fewRows("short_conv_mix", chip.columns,
-                   llvm::divideCeil(channels, chip.columns), operandDims[0],
-                   channels + 3 * chip.columns);
+    return fewRows("short_conv_mix",
+                   llvm::divideCeil(lastSize(mix.getX()), chip.columns),
+                   mix.getX(), 3);
   }
   if (auto update = dyn_cast<AttentionUpdateOp>(op)) {
     auto keys = SymbolTable::lookupNearestSymbolFrom<StateOp>(
