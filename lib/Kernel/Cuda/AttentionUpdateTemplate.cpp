@@ -192,7 +192,10 @@ void UpdateTile::emit() {
 
 EmitCudaTile rill::kernel::beginCudaAttentionUpdate(CudaCode &code,
                                                     Operation *operation) {
-  auto op = cast<AttentionUpdateOp>(operation);
+  auto op = dyn_cast<AttentionUpdateOp>(operation);
+  if (!op) {
+    return nullptr;
+  }
   int64_t width = code.state(op.getKState()).type.getDimSize(3);
   Memory queries = code.shared(code.warps() * width, code.b.getF32Type());
   Memory partials =

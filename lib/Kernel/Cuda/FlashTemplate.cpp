@@ -305,7 +305,10 @@ void FlashTile::emit() {
 
 EmitCudaTile rill::kernel::beginCudaFlash(CudaCode &code,
                                           Operation *operation) {
-  auto op = cast<AttentionOp>(operation);
+  auto op = dyn_cast<AttentionOp>(operation);
+  if (!op) {
+    return nullptr;
+  }
   int64_t width = code.memory(op.getQ()).type.getDimSize(3);
   int64_t padded = llvm::divideCeil(width, kBlock) * kBlock;
   auto stages = std::make_shared<Stages>();

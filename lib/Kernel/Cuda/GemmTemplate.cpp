@@ -246,7 +246,10 @@ void GemmTile::emit() {
 }
 
 EmitCudaTile rill::kernel::beginCudaGemm(CudaCode &code, Operation *operation) {
-  auto op = cast<LinearOp>(operation);
+  auto op = dyn_cast<LinearOp>(operation);
+  if (!op) {
+    return nullptr;
+  }
   Memory stages =
       code.shared(kStages * (kRows + kColumns) * kInner, code.b.getBF16Type());
   return [&code, op, stages](Value tile) mutable {
