@@ -102,6 +102,16 @@ KernelCode::Memory CudaCode::shared(int64_t count, Type element) {
   return memory;
 }
 
+void CudaCode::waitForInputs() {
+  if (waited || !kernel.getConfig().get("dependent")) {
+    return;
+  }
+  waited = true;
+  NVVM::GriddepcontrolOp::create(b, loc,
+                                 NVVM::GridDepActionKind::launch_dependents);
+  NVVM::GriddepcontrolOp::create(b, loc, NVVM::GridDepActionKind::wait);
+}
+
 int64_t CudaCode::finish() {
   // What a block may have without asking at its launch.
   constexpr int64_t kStatic = 48 * 1024;

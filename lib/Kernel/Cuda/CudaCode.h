@@ -43,6 +43,10 @@ public:
   /// Shared memory of this kernel, `count` elements, 128-byte aligned. Not
   /// initialised; every call gives other bytes.
   Memory shared(int64_t count, mlir::Type element);
+  /// Lets the next launch begin, and waits for what the launches before have
+  /// written; weights and the control block may be read before. Once, where
+  /// every thread comes by; nothing without config "dependent".
+  void waitForInputs();
   /// Ends the kernel: sizes its shared memory. Bytes that the launch must ask
   /// for; 0 where they are static.
   int64_t finish();
@@ -86,6 +90,7 @@ private:
   int64_t blockThreads;
   mlir::LLVM::GlobalOp sharedGlobal; ///< an array of `sharedBytes` bytes
   int64_t sharedBytes = 0;
+  bool waited = false;
   Value threadIndex, laneIndex, warpIndex;
   Memory partials; ///< of blockSum
 };

@@ -9,6 +9,8 @@
 #include "rill/Target/NVVM/NVVM.h"
 #include "rill/Tiling/TargetPolicy.h"
 
+#include <deque>
+
 using namespace mlir;
 using namespace rill;
 using namespace rill::nvvm;
@@ -23,9 +25,13 @@ static constexpr int64_t kRows = 16;
 namespace {
 class CudaPolicy : public TargetPolicy {
 public:
+  explicit CudaPolicy(const Chip &chip) : chip(chip) {}
   FailureOr<KernelChoice> choose(Operation *op, AllDims operandDims,
                                  AllDims resultDims,
                                  bool manyRows) const override;
+
+private:
+  const Chip &chip;
 };
 } // namespace
 
@@ -212,9 +218,10 @@ static KernelChoice rowChoice(Operation *op, StringRef name,
       kernel::rowGrid(op, operandDims, resultDims)};
 }
 
-FailureOr<KernelChoice> CudaPolicy::choose(Operation *op, AllDims operandDims,
-                                           AllDims resultDims,
-                                           bool manyRows) const {
+static FailureOr<KernelChoice> chooseTemplate(Operation *op,
+                                              AllDims operandDims,
+                                              AllDims resultDims,
+                                              bool manyRows) {
   if (auto linear = dyn_cast<LinearOp>(op)) {
     if (linear.getPrologue() != Prologue::None &&
         linear.getPrologue() != Prologue::RmsNorm) {
@@ -239,9 +246,22 @@ FailureOr<KernelChoice> CudaPolicy::choose(Operation *op, AllDims operandDims,
   return rowChoice(op, name, operandDims, resultDims);
 }
 
+FailureOr<KernelChoice> CudaPolicy::choose(Operation *op, AllDims operandDims,
+                                           AllDims resultDims,
+                                           bool manyRows) const {
+  auto choice = chooseTemplate(op, operandDims, resultDims, manyRows);
+  if (succeeded(choice) && chip.dependentLaunch) {
+    Builder b(op->getContext());
+    NamedAttrList config(choice->config);
+    config.set("dependent", b.getI64IntegerAttr(1));
+    choice->config = config.getDictionary(op->getContext());
+  }
+  return choice;
+}
+
 void rill::nvvm::registerPolicies() {
-  static const CudaPolicy policy;
-  for (const Chip &chip : chips()) {
+  static const std::deque<CudaPolicy> policies(chips().begin(), chips().end());
+  for (auto [chip, policy] : llvm::zip_equal(chips(), policies)) {
     registerTargetPolicy(chip.name, &policy);
   }
 }
