@@ -184,6 +184,7 @@ static Object targetObject(const ManifestTarget &target) {
   if (!target.elf) {
     object.push_back({"threads", integers(target.threads)});
     object.push_back({"shared", integers(target.shared)});
+    object.push_back({"dependent", target.dependent});
   }
   return object;
 }

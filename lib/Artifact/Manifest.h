@@ -31,12 +31,14 @@ struct ManifestAsset {
   uint32_t section;
 };
 /// CPU: `elf`. CUDA: `ptx`, perhaps `cubin`, and per kernel the threads of a
-/// block and the bytes of shared memory its launch asks for.
+/// block and the bytes of shared memory its launch asks for; `dependent`: its
+/// kernels wait themselves for the launch before.
 struct ManifestTarget {
   std::string arch;
   std::vector<std::string> kernels;
   std::optional<uint32_t> elf, ptx, cubin;
   std::vector<int64_t> threads, shared;
+  bool dependent = false;
 };
 struct ManifestPlan {
   plan::VariantOp variant;

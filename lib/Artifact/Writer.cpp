@@ -229,6 +229,7 @@ void Writer::addCode(const std::vector<TargetCode> &code) {
       };
       entry.threads.push_back(number("threads"));
       entry.shared.push_back(number("shared"));
+      entry.dependent = number("dependent");
     }
     entry.kernels.assign(kernels.begin(), kernels.end());
     manifest.targets.push_back(std::move(entry));

@@ -3,6 +3,8 @@
 // Import or parse, run the pipeline, emit code, write.
 //
 //===----------------------------------------------------------------------===//
+#include "DumpKernels.h"
+
 #include "rill/Dialect/Rill/Rill.h"
 #include "rill/Dialect/RillPlan/RillPlan.h"
 #include "rill/Pipeline/Pipeline.h"
@@ -169,9 +171,13 @@ rt::Result<TargetCode> Compiler::emitCudaCode(const std::string &target,
     note("warning: no ptxas found, so " + target +
          " has PTX alone, which the driver assembles at every start");
   }
+  if (!options.kernelFolder.empty()) {
+    RILL_TRY(dumpKernels(*module, nested, chip, ptxas, options.kernelFolder));
+  }
   if (!ptxas.empty()) {
     RILL_ASSIGN(nvvm::Assembled assembled,
                 nvvm::assemble(ptxas, chip, code.ptx));
+    RILL_TRY(nvvm::checkBudget(chip, assembled.report));
     code.cubin = std::move(assembled.cubin);
   }
   return code;

@@ -304,6 +304,8 @@ static Status readTargets(const JsonField &list, std::vector<TargetInfo> &out) {
                              target.threads));
       RILL_TRY(
           readPerKernel(item, "shared", 0, kMaxShared, count, target.shared));
+      RILL_ASSIGN(JsonField dependent, item.at("dependent"));
+      RILL_ASSIGN(target.dependent, dependent.asBool());
     }
     out.push_back(std::move(target));
   }

@@ -69,6 +69,7 @@ struct TargetInfo {
   std::optional<uint32_t> elf, ptx, cubin;
   std::vector<std::string> kernels;
   std::vector<int64_t> threads, shared;
+  bool dependent = false;
 };
 struct AssetInfo {
   std::string name, kind, file;

@@ -42,7 +42,10 @@ static void attend(CudaCode &code, AttentionOp op, const Memory &queries,
 
 EmitCudaTile rill::kernel::beginCudaAttention(CudaCode &code,
                                               Operation *operation) {
-  auto op = cast<AttentionOp>(operation);
+  auto op = dyn_cast<AttentionOp>(operation);
+  if (!op) {
+    return nullptr;
+  }
   int64_t width = code.memory(op.getQ()).type.getDimSize(3);
   Memory queries = code.shared(code.warps() * width, code.b.getF32Type());
   return [&code, op, queries](Value tile) mutable {

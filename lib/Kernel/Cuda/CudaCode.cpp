@@ -102,6 +102,16 @@ KernelCode::Memory CudaCode::shared(int64_t count, Type element) {
   return memory;
 }
 
+void CudaCode::waitForInputs() {
+  if (waited || !kernel.getConfig().get("dependent")) {
+    return;
+  }
+  waited = true;
+  NVVM::GriddepcontrolOp::create(b, loc,
+                                 NVVM::GridDepActionKind::launch_dependents);
+  NVVM::GriddepcontrolOp::create(b, loc, NVVM::GridDepActionKind::wait);
+}
+
 int64_t CudaCode::finish() {
   // What a block may have without asking at its launch.
   constexpr int64_t kStatic = 48 * 1024;
@@ -151,13 +161,15 @@ void CudaCode::waitCopies(int64_t open) {
   NVVM::CpAsyncWaitGroupOp::create(b, loc, static_cast<uint32_t>(open));
 }
 
-SmallVector<Value> CudaCode::loadMatrices(const Memory &memory, Value index) {
+SmallVector<Value> CudaCode::loadMatrices(const Memory &memory, Value index,
+                                          bool transpose) {
   Type i32 = b.getI32Type();
   auto type =
       LLVM::LLVMStructType::getLiteral(b.getContext(), {i32, i32, i32, i32});
   Value at = address(memory.pointer, index, memory.type.getElementType());
   Value loaded = NVVM::LdMatrixOp::create(
-      b, loc, type, at, 4, NVVM::MMALayout::row,
+      b, loc, type, at, 4,
+      transpose ? NVVM::MMALayout::col : NVVM::MMALayout::row,
       NVVM::LdStMatrixShapeAttr::get(b.getContext(), 8, 8),
       NVVM::LdStMatrixEltType::B16);
   SmallVector<Value> list;
@@ -165,6 +177,13 @@ SmallVector<Value> CudaCode::loadMatrices(const Memory &memory, Value index) {
     list.push_back(LLVM::ExtractValueOp::create(b, loc, loaded, i));
   }
   return list;
+}
+
+Value CudaCode::packPair(Value low, Value high) {
+  Value pair = insert(high, splat(low, 2), 1);
+  Value narrow = arith::TruncFOp::create(
+      b, loc, VectorType::get({2}, b.getBF16Type()), pair);
+  return LLVM::BitcastOp::create(b, loc, b.getI32Type(), narrow);
 }
 
 SmallVector<Value> CudaCode::mma(ArrayRef<Value> a, ArrayRef<Value> x,

@@ -43,6 +43,10 @@ public:
   /// Shared memory of this kernel, `count` elements, 128-byte aligned. Not
   /// initialised; every call gives other bytes.
   Memory shared(int64_t count, mlir::Type element);
+  /// Lets the next launch begin, and waits for what the launches before have
+  /// written; weights and the control block may be read before. Once, where
+  /// every thread comes by; nothing without config "dependent".
+  void waitForInputs();
   /// Ends the kernel: sizes its shared memory. Bytes that the launch must ask
   /// for; 0 where they are static.
   int64_t finish();
@@ -59,7 +63,10 @@ public:
   void commitCopies();
   void waitCopies(int64_t open);
   /// ldmatrix.x4: lane l gives the address of row l % 8 of matrix l / 8.
-  mlir::SmallVector<Value> loadMatrices(const Memory &memory, Value index);
+  mlir::SmallVector<Value> loadMatrices(const Memory &memory, Value index,
+                                        bool transpose = false);
+  /// Two f32 rounded to bf16 in one i32, `low` in its low half.
+  Value packPair(Value low, Value high);
   /// mma.sync m16n8k16 of bf16: c + a * b; four, two and four registers.
   mlir::SmallVector<Value> mma(mlir::ArrayRef<Value> a, mlir::ArrayRef<Value> b,
                                mlir::ArrayRef<Value> c);
@@ -83,6 +90,7 @@ private:
   int64_t blockThreads;
   mlir::LLVM::GlobalOp sharedGlobal; ///< an array of `sharedBytes` bytes
   int64_t sharedBytes = 0;
+  bool waited = false;
   Value threadIndex, laneIndex, warpIndex;
   Memory partials; ///< of blockSum
 };
@@ -100,6 +108,8 @@ EmitCudaTile beginCudaGemm(CudaCode &code, mlir::Operation *op);
 EmitCudaTile beginCudaShortConvMix(CudaCode &code, mlir::Operation *op);
 /// Template "cuda_attention": any segments; a warp per query head.
 EmitCudaTile beginCudaAttention(CudaCode &code, mlir::Operation *op);
+/// Template "cuda_flash": attention of many rows by tensor cores.
+EmitCudaTile beginCudaFlash(CudaCode &code, mlir::Operation *op);
 /// Template "cuda_attention_update": a block per key/value head.
 EmitCudaTile beginCudaAttentionUpdate(CudaCode &code, mlir::Operation *op);
 

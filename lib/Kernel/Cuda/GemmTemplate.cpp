@@ -33,18 +33,21 @@ public:
   void emit();
 
 private:
-  Value chunkAt(Value stage, bool weights, Value row, Value chunk);
+  Value chunkAt(Value stage, bool weightRows, Value row, Value phase,
+                Value chunk, int64_t more);
   void copyRows(Value stage, Value step, bool weights);
   void copyStage(Value stage, Value step);
   SmallVector<Value> multiply(Value stage, ValueRange sums);
-  void storePair(ArrayRef<Value> sums, int64_t mi, int64_t ni, int64_t half);
-  /// Weight row of the block where n8 tiles 2 * `pair`, + 1 of a warp begin.
-  Value columnsOf(int64_t pair);
+  void stageSums(ArrayRef<Value> sums, int64_t mi);
+  void storeRows(int64_t mi);
 
   CudaCode &code;
   LinearOp op;
   const Memory &x, &stages;
-  int64_t inner, total, weights, width; ///< width: columns of one weight
+  int64_t inner, total, weights;
+  int64_t width, perWarp; ///< columns of one weight, of a block and of a warp
+  int64_t stride;         ///< of `staged`, the warp's results on their way out
+  Memory staged;
   Value rows, firstRow, firstColumn, warpRow, warpColumn;
 };
 } // namespace
@@ -55,7 +58,8 @@ GemmTile::GemmTile(CudaCode &code, LinearOp op, const Memory &stages,
       inner(x.type.getShape().back()),
       total(code.memory(op.getY()).type.getShape().back()),
       weights(static_cast<int64_t>(op.getWeights().size())),
-      width(kColumns / weights), rows(code.rows(x, x.type.getRank() - 1)) {
+      width(kColumns / weights), perWarp(kWarpColumns / weights),
+      stride(perWarp + 8), rows(code.rows(x, x.type.getRank() - 1)) {
   Value across = code.integer(llvm::divideCeil(total, width));
   firstRow = code.mul(code.div(tile, across), code.integer(kRows));
   firstColumn = code.mul(code.rem(tile, across), code.integer(width));
@@ -63,49 +67,46 @@ GemmTile::GemmTile(CudaCode &code, LinearOp op, const Memory &stages,
   warpColumn = code.rem(code.warp(), code.integer(kAcross));
 }
 
-/// Element of `stages` where a chunk lies: rows of x, then weight rows.
-Value GemmTile::chunkAt(Value stage, bool weightRows, Value row, Value chunk) {
-  Value swizzle =
-      code.rem(code.div(row, code.integer(2)), code.integer(kChunks));
-  Value place = code.bitXor(chunk, swizzle);
+/// Element of `stages` where a chunk of row `row` + `more` lies: rows of x,
+/// then weight rows. `phase` is row / 2 % 4; `more` is a multiple of 8 and so
+/// changes only the constant part of an address.
+Value GemmTile::chunkAt(Value stage, bool weightRows, Value row, Value phase,
+                        Value chunk, int64_t more) {
   Value line = code.add(code.mul(stage, code.integer(kRows + kColumns)), row);
-  if (weightRows) {
-    line = code.add(line, code.integer(kRows));
-  }
-  return code.add(code.mul(line, code.integer(kInner)),
-                  code.mul(place, code.integer(kChunk)));
+  Value at =
+      code.add(code.mul(line, code.integer(kInner)),
+               code.mul(code.bitXor(chunk, phase), code.integer(kChunk)));
+  return code.add(at, code.integer((more + (weightRows ? kRows : 0)) * kInner));
 }
 
 /// The thread's chunks of x's or the weights' rows of a step; zeros behind the
 /// inner dimension. Rows behind the last repeat it.
 void GemmTile::copyRows(Value stage, Value step, bool weightRows) {
-  int64_t chunks = (weightRows ? kColumns : kRows) * kChunks;
-  for (int64_t i = 0; i < chunks / code.threads(); ++i) {
-    Value id = code.add(code.thread(), code.integer(i * code.threads()));
-    Value row = code.div(id, code.integer(kChunks)),
-          chunk = code.rem(id, code.integer(kChunks));
-    Value k = code.add(code.mul(step, code.integer(kInner)),
-                       code.mul(chunk, code.integer(kChunk)));
-    Value to = chunkAt(stage, weightRows, row, chunk);
+  int64_t perPass = code.threads() / kChunks;
+  Value row = code.div(code.thread(), code.integer(kChunks)),
+        chunk = code.rem(code.thread(), code.integer(kChunks));
+  Value phase = code.rem(code.div(row, code.integer(2)), code.integer(kChunks));
+  Value k = code.add(code.mul(step, code.integer(kInner)),
+                     code.mul(chunk, code.integer(kChunk)));
+  Value inside;
+  if (inner % kInner) {
+    inside = code.less(k, code.integer(inner));
+    k = code.select(inside, k, code.integer(0));
+  }
+  for (int64_t first = 0; first < (weightRows ? kColumns : kRows);
+       first += perPass) {
     Memory from = x;
-    Value line =
-        code.min(code.add(firstRow, row), code.sub(rows, code.integer(1)));
+    Value line = code.add(firstRow, code.add(row, code.integer(first)));
+    line = code.min(line, code.sub(rows, code.integer(1)));
     if (weightRows) {
-      // A thread's chunk i lies in one weight: blocks of threads cover whole
-      // weights.
-      int64_t weight = i * code.threads() / kChunks / width;
-      from = code.memory(op.getWeights()[weight]);
-      Value own = code.sub(row, code.integer(weight * width));
-      line = code.min(code.add(firstColumn, own), code.integer(total - 1));
+      // The rows of one pass lie in one weight.
+      from = code.memory(op.getWeights()[first / width]);
+      line = code.add(firstColumn, code.add(row, code.integer(first % width)));
+      line = code.min(line, code.integer(total - 1));
     }
-    Value inside = code.less(k, code.integer(inner));
-    if (inner % kInner == 0) {
-      inside = Value();
-    } else {
-      k = code.select(inside, k, code.integer(0));
-    }
-    code.copyAsync(stages, to, from,
-                   code.add(code.mul(line, code.integer(inner)), k), inside);
+    code.copyAsync(stages, chunkAt(stage, weightRows, row, phase, chunk, first),
+                   from, code.add(code.mul(line, code.integer(inner)), k),
+                   inside);
   }
 }
 
@@ -114,34 +115,37 @@ void GemmTile::copyStage(Value stage, Value step) {
   copyRows(stage, step, /*weightRows=*/true);
 }
 
-Value GemmTile::columnsOf(int64_t pair) {
-  int64_t perWarp = kWarpColumns / weights;
-  Value first = code.mul(warpColumn, code.integer(perWarp));
-  int64_t weight = pair * 16 / perWarp, own = pair * 16 % perWarp;
-  return code.add(first, code.integer(weight * width + own));
-}
-
 /// One stage: two steps of 16.
 SmallVector<Value> GemmTile::multiply(Value stage, ValueRange from) {
   SmallVector<Value> sums(from);
   Value lane = code.lane();
+  Value half = code.div(lane, code.integer(16)); // of a matrix of 16 rows
+  Value rowOfX = code.rem(lane, code.integer(16));
+  Value rowOfWeight = code.add(code.rem(lane, code.integer(8)),
+                               code.mul(half, code.integer(8)));
+  auto phaseOf = [&](Value row) {
+    return code.rem(code.div(row, code.integer(2)), code.integer(kChunks));
+  };
+  Value phaseOfX = phaseOf(rowOfX), phaseOfWeight = phaseOf(rowOfWeight);
+  rowOfX = code.add(rowOfX, code.mul(warpRow, code.integer(kWarpRows)));
+  rowOfWeight =
+      code.add(rowOfWeight, code.mul(warpColumn, code.integer(perWarp)));
   for (int64_t step = 0; step < kInner / 16; ++step) {
-    Value lowChunk = code.integer(2 * step);
+    Value chunkOfX = code.add(code.integer(2 * step), half);
+    Value chunkOfWeight =
+        code.add(code.integer(2 * step),
+                 code.rem(code.div(lane, code.integer(8)), code.integer(2)));
     SmallVector<SmallVector<Value>> a, b;
     for (int64_t mi = 0; mi < kRowTiles; ++mi) {
-      Value row = code.add(code.mul(warpRow, code.integer(kWarpRows)),
-                           code.rem(lane, code.integer(16)));
-      row = code.add(row, code.integer(16 * mi));
-      Value chunk = code.add(lowChunk, code.div(lane, code.integer(16)));
-      a.push_back(code.loadMatrices(stages, chunkAt(stage, false, row, chunk)));
+      a.push_back(code.loadMatrices(
+          stages, chunkAt(stage, false, rowOfX, phaseOfX, chunkOfX, 16 * mi)));
     }
     for (int64_t pair = 0; pair < kColumnTiles / 2; ++pair) {
-      Value row = code.add(columnsOf(pair), code.rem(lane, code.integer(8)));
-      row = code.add(
-          row, code.mul(code.div(lane, code.integer(16)), code.integer(8)));
-      Value chunk = code.add(
-          lowChunk, code.rem(code.div(lane, code.integer(8)), code.integer(2)));
-      b.push_back(code.loadMatrices(stages, chunkAt(stage, true, row, chunk)));
+      // Two n8 tiles of one weight.
+      int64_t weight = pair * 16 / perWarp, own = pair * 16 % perWarp;
+      b.push_back(code.loadMatrices(
+          stages, chunkAt(stage, true, rowOfWeight, phaseOfWeight,
+                          chunkOfWeight, weight * width + own)));
     }
     for (int64_t mi = 0; mi < kRowTiles; ++mi) {
       for (int64_t ni = 0; ni < kColumnTiles; ++ni) {
@@ -156,27 +160,52 @@ SmallVector<Value> GemmTile::multiply(Value stage, ValueRange from) {
   return sums;
 }
 
-/// Two neighbouring columns of one row of every weight.
-void GemmTile::storePair(ArrayRef<Value> sums, int64_t mi, int64_t ni,
-                         int64_t half) {
-  int64_t perWeight = kColumnTiles / weights;
-  Value row = code.add(code.mul(warpRow, code.integer(kWarpRows)),
-                       code.div(code.lane(), code.integer(4)));
-  row = code.add(firstRow, code.add(row, code.integer(16 * mi + 8 * half)));
-  Value column = code.mul(warpColumn, code.integer(kWarpColumns / weights));
-  column = code.add(column, code.mul(code.rem(code.lane(), code.integer(4)),
-                                     code.integer(2)));
-  column = code.add(firstColumn, code.add(column, code.integer(8 * ni)));
-  Value inside =
-      code.both(code.less(row, rows), code.less(column, code.integer(total)));
-  code.when(inside, [&] {
-    SmallVector<Value> pairs;
-    for (int64_t w = 0; w < weights; ++w) {
-      int64_t at = 4 * (mi * kColumnTiles + w * perWeight + ni) + 2 * half;
-      Value pair = code.splat(sums[at], 2);
-      pairs.push_back(code.insert(sums[at + 1], pair, 1));
+/// The warp's sums of rows 16 * mi .. + 15 into its own shared memory: rows of
+/// all columns of a weight, weight after weight. The columns behind a row keep
+/// neighbouring rows in different banks.
+void GemmTile::stageSums(ArrayRef<Value> sums, int64_t mi) {
+  Value lane = code.lane();
+  for (int64_t n = 0; n < kColumnTiles; ++n) {
+    int64_t weight = n * 8 / perWarp, first = n * 8 % perWarp;
+    for (int64_t half : {0, 1}) {
+      int64_t at = 4 * (mi * kColumnTiles + n) + 2 * half;
+      Value pair = code.insert(sums[at + 1], code.splat(sums[at], 2), 1);
+      Value row = code.add(code.div(lane, code.integer(4)),
+                           code.integer(weight * 16 + 8 * half));
+      Value column =
+          code.add(code.mul(code.rem(lane, code.integer(4)), code.integer(2)),
+                   code.integer(first));
+      code.storeVector(pair, staged,
+                       code.add(code.mul(row, code.integer(stride)), column));
     }
-    storeRow(code, op, row, column, 2, pairs);
+  }
+}
+
+/// Those rows through the epilogue, a few neighbouring columns per lane.
+void GemmTile::storeRows(int64_t mi) {
+  int64_t count = total % 4 ? 2 : 4, across = perWarp / count;
+  Value first =
+      code.add(firstRow, code.add(code.mul(warpRow, code.integer(kWarpRows)),
+                                  code.integer(16 * mi)));
+  Value column =
+      code.add(firstColumn, code.mul(warpColumn, code.integer(perWarp)));
+  code.eachLane(code.integer(16 * across), [&](Value i) {
+    Value own = code.div(i, code.integer(across));
+    Value shift =
+        code.mul(code.rem(i, code.integer(across)), code.integer(count));
+    Value row = code.add(first, own), at = code.add(column, shift);
+    Value inside =
+        code.both(code.less(row, rows), code.less(at, code.integer(total)));
+    code.when(inside, [&] {
+      SmallVector<Value> parts;
+      for (int64_t w = 0; w < weights; ++w) {
+        Value line = code.add(own, code.integer(16 * w));
+        parts.push_back(code.loadVector(
+            staged, code.add(code.mul(line, code.integer(stride)), shift),
+            count));
+      }
+      storeRow(code, op, row, at, count, parts);
+    });
   });
 }
 
@@ -201,17 +230,26 @@ void GemmTile::emit() {
                   code.commitCopies();
                   return multiply(code.rem(step, code.integer(kStages)), from);
                 });
+  // The stages' memory holds the results of a warp on their way out.
   code.waitCopies(0);
+  code.barrier();
+  staged.type = RankedTensorType::get({1}, code.b.getF32Type());
+  Value own = code.mul(code.warp(), code.integer(weights * 16 * stride));
+  staged.pointer =
+      code.address(stages.pointer, own, staged.type.getElementType());
   for (int64_t mi = 0; mi < kRowTiles; ++mi) {
-    for (int64_t ni = 0; ni < kColumnTiles / weights; ++ni) {
-      storePair(sums, mi, ni, 0);
-      storePair(sums, mi, ni, 1);
-    }
+    stageSums(sums, mi);
+    code.warpBarrier();
+    storeRows(mi);
+    code.warpBarrier();
   }
 }
 
 EmitCudaTile rill::kernel::beginCudaGemm(CudaCode &code, Operation *operation) {
-  auto op = cast<LinearOp>(operation);
+  auto op = dyn_cast<LinearOp>(operation);
+  if (!op) {
+    return nullptr;
+  }
   Memory stages =
       code.shared(kStages * (kRows + kColumns) * kInner, code.b.getBF16Type());
   return [&code, op, stages](Value tile) mutable {

@@ -54,7 +54,10 @@ static ColumnTile columnTile(CudaCode &code, LinearOp op, Value index,
 
 EmitCudaTile rill::kernel::beginCudaLinear(CudaCode &code,
                                            Operation *operation) {
-  auto op = cast<LinearOp>(operation);
+  auto op = dyn_cast<LinearOp>(operation);
+  if (!op) {
+    return nullptr;
+  }
   RowPrologue prologue;
   if (op.getPrologue() == Prologue::RmsNorm) {
     prologue = {op.getNorm()[0], op.getEps().convertToDouble(),

@@ -29,17 +29,19 @@ namespace {
 struct Template {
   StringRef name;
   BeginCudaKernel begin;
-  /// Integers its configuration must hold beside the threads of a block,
-  /// separated by spaces.
+  /// Integers its configuration must hold, separated by spaces.
   StringRef integers;
+  /// Calls waitForInputs itself, behind the loads of its first weights.
+  bool waits = false;
 };
 } // namespace
 
 static constexpr Template kTemplates[] = {
-    {"cuda_linear", beginCudaLinear, "rows threads"},
-    {"cuda_gemm", beginCudaGemm, "threads"},
-    {"cuda_short_conv_mix", beginCudaShortConvMix, "rows threads"},
+    {"cuda_linear", beginCudaLinear, "rows threads", true},
+    {"cuda_gemm", beginCudaGemm, "blocks threads"},
+    {"cuda_short_conv_mix", beginCudaShortConvMix, "rows threads", true},
     {"cuda_attention", beginCudaAttention, "threads"},
+    {"cuda_flash", beginCudaFlash, "threads"},
     {"cuda_attention_update", beginCudaAttentionUpdate, "threads"},
     {"rows", onThreads<beginRows>, "lanes threads"},
     {"positions", onThreads<beginPositions>, "lanes threads"},
@@ -88,6 +90,11 @@ static LLVM::LLVMFuncOp declare(OpBuilder &b, plan::KernelOp kernel) {
                     b.getUnitAttr());
   function->setAttr(NVVM::NVVMDialect::getReqntidAttrName(),
                     b.getDenseI32ArrayAttr({static_cast<int32_t>(threads)}));
+  // Without a number of blocks ptxas guesses one, and may spill to reach it.
+  auto blocks = kernel.getConfig().getAs<IntegerAttr>("blocks");
+  function->setAttr(
+      NVVM::NVVMDialect::getMinctasmAttrName(),
+      b.getI32IntegerAttr(blocks ? static_cast<int32_t>(blocks.getInt()) : 1));
   return function;
 }
 
@@ -106,6 +113,9 @@ LogicalResult rill::kernel::emitCudaKernel(OpBuilder &b,
   if (!emit) {
     return kernel.emitError() << "template \"" << found->name
                               << "\" emits no CUDA code for " << op->getName();
+  }
+  if (!found->waits) {
+    code.waitForInputs();
   }
   Value block = NVVM::BlockIdXOp::create(b, kernel.getLoc(), b.getI32Type());
   emit(arith::ExtUIOp::create(b, kernel.getLoc(), b.getI64Type(), block));

@@ -167,6 +167,8 @@ SmallVector<Value> MmaProducts::accumulate(const ColumnTile &tile,
   for (int64_t s = 0; s < first; ++s) {
     ahead.push_back(load(blockStart(code.integer(s))));
   }
+  // The first weights are under way while the rows are still being made.
+  code.waitForInputs();
   if (prologue.norm) {
     stage(rows);
   }

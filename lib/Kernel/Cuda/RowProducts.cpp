@@ -78,6 +78,7 @@ private:
 
 void WarpProducts::emit(const ColumnTile &tile, const RowTile &rows,
                         const Store &store) {
+  code.waitForInputs();
   if (prologue.norm) {
     eachRow(rows, [&](Value row) {
       Value scale = scaleOf(row);

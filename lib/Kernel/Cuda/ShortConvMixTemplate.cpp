@@ -15,7 +15,10 @@ using Memory = KernelCode::Memory;
 
 EmitCudaTile rill::kernel::beginCudaShortConvMix(CudaCode &code,
                                                  Operation *operation) {
-  auto op = cast<ShortConvMixOp>(operation);
+  auto op = dyn_cast<ShortConvMixOp>(operation);
+  if (!op) {
+    return nullptr;
+  }
   auto state =
       SymbolTable::lookupNearestSymbolFrom<StateOp>(op, op.getStateAttr());
   RowPrologue prologue{

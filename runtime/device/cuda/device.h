@@ -42,6 +42,8 @@ public:
   Context context = nullptr;
   std::string label; ///< "NVIDIA H200 (sm_90)"
   std::vector<Kernel> kernels;
+  /// Kernels wait themselves for the launch before them.
+  bool dependent() const { return chosen->dependent; }
   /// Set when the context answered an error that no later call survives; no
   /// queue uses it again.
   mutable std::atomic<bool> lost = false;

@@ -67,7 +67,7 @@ Result<Driver> Driver::open() {
   get(driver.graphDestroy, "cuGraphDestroy");
   get(driver.graphExecDestroy, "cuGraphExecDestroy");
   get(driver.graphLaunch, "cuGraphLaunch");
-  get(driver.launchKernel, "cuLaunchKernel");
+  get(driver.launchKernelEx, "cuLaunchKernelEx");
   if (!missing.empty()) {
     return refuse("it has no " + missing);
   }

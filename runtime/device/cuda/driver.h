@@ -33,6 +33,26 @@ enum Code : int {
 /// Values of CUdevice_attribute.
 enum Attribute : int { kMajor = 75, kMinor = 76 };
 
+/// CUlaunchAttribute: one of these, of kind programmatic stream serialization.
+struct LaunchAttribute {
+  unsigned id;
+  char padding[4];
+  union {
+    char bytes[64];
+    int flag;
+  } value;
+};
+inline constexpr unsigned kProgrammaticSerialization = 6;
+
+/// CUlaunchConfig.
+struct LaunchConfig {
+  unsigned gridX, gridY, gridZ, blockX, blockY, blockZ;
+  unsigned sharedBytes;
+  Stream stream;
+  LaunchAttribute *attributes;
+  unsigned attributeCount;
+};
+
 /// The entry points. A call answers a Code.
 struct Driver {
   int (*init)(unsigned);
@@ -68,8 +88,7 @@ struct Driver {
   int (*graphDestroy)(Graph);
   int (*graphExecDestroy)(GraphExec);
   int (*graphLaunch)(GraphExec, Stream);
-  int (*launchKernel)(Function, unsigned, unsigned, unsigned, unsigned,
-                      unsigned, unsigned, unsigned, Stream, void **, void **);
+  int (*launchKernelEx)(const LaunchConfig *, Function, void **, void **);
 
   /// Opens the library and looks everything up. The library stays loaded.
   /// Errors: NoDevice.

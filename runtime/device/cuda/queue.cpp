@@ -44,7 +44,7 @@ public:
 
 private:
   Status enqueue(const Call &call);
-  Status launch(const Launch &launch);
+  Status launch(const Launch &launch, bool first);
   Status capture(const Call &call);
   Status submit(const Call &call);
   Status check(int code, const char *call) const {
@@ -116,7 +116,9 @@ Result<void *> CudaQueue::allocate(uint64_t bytes, const char *what) {
   return reinterpret_cast<void *>(address);
 }
 
-Status CudaQueue::launch(const Launch &launch) {
+/// Launches behind the first of a call may begin early where the kernels wait
+/// for their inputs themselves.
+Status CudaQueue::launch(const Launch &launch, bool first) {
   const Kernel &kernel = device.kernels[launch.kernel];
   if (static_cast<uint64_t>(launch.tiles) > kMaxGrid) {
     return makeError(ErrorCode::CallUnsupported, device.label,
@@ -128,11 +130,22 @@ Status CudaQueue::launch(const Launch &launch) {
     parameters.push_back(const_cast<void **>(&launch.operands[i]));
   }
   parameters.push_back(&control);
-  return check(driver.launchKernel(kernel.function,
-                                   static_cast<unsigned>(launch.tiles), 1, 1,
-                                   kernel.threads, 1, 1, kernel.shared, stream,
-                                   parameters.data(), nullptr),
-               "cuLaunchKernel");
+  LaunchAttribute early = {};
+  early.id = kProgrammaticSerialization;
+  early.value.flag = 1;
+  LaunchConfig config = {static_cast<unsigned>(launch.tiles),
+                         1,
+                         1,
+                         kernel.threads,
+                         1,
+                         1,
+                         kernel.shared,
+                         stream,
+                         &early,
+                         !first && device.dependent() ? 1u : 0u};
+  return check(driver.launchKernelEx(&config, kernel.function,
+                                     parameters.data(), nullptr),
+               "cuLaunchKernelEx");
 }
 
 /// Control block, inputs, launches, outputs; the host's side of every copy is
@@ -149,7 +162,7 @@ Status CudaQueue::enqueue(const Call &call) {
     at += aligned(input.bytes);
   }
   for (const Launch &entry : call.launches) {
-    RILL_TRY(launch(entry));
+    RILL_TRY(launch(entry, &entry == call.launches.data()));
   }
   at = pinned + aligned(controlBytes) + inputBytes;
   for (const Transfer &output : call.outputs) {

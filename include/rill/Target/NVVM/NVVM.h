@@ -49,9 +49,12 @@ struct Assembled {
 /// ptxas by RILL_PTXAS, PATH or CUDA_HOME; empty when there is none.
 std::string findPtxas();
 
+/// Whether no kernel spills registers, needs a stack or has its wgmma
+/// serialised. Errors: KernelBudget.
+rt::Status checkBudget(const Chip &chip, const cubin::PtxasLog &report);
+
 /// Assembles `ptx` by the program `ptxas`. Errors: AssemblerFailed when it
-/// fails or cannot be run, KernelBudget when a kernel spills registers, needs
-/// a stack or its wgmma are serialised, WriteFailed for files in memory.
+/// fails or cannot be run, WriteFailed for files in memory.
 rt::Result<Assembled> assemble(const std::string &ptxas, const Chip &chip,
                                const std::string &ptx);
 

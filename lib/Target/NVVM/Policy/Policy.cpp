@@ -9,6 +9,8 @@
 #include "rill/Target/NVVM/NVVM.h"
 #include "rill/Tiling/TargetPolicy.h"
 
+#include <deque>
+
 using namespace mlir;
 using namespace rill;
 using namespace rill::nvvm;
@@ -23,9 +25,13 @@ static constexpr int64_t kRows = 16;
 namespace {
 class CudaPolicy : public TargetPolicy {
 public:
+  explicit CudaPolicy(const Chip &chip) : chip(chip) {}
   FailureOr<KernelChoice> choose(Operation *op, AllDims operandDims,
                                  AllDims resultDims,
                                  bool manyRows) const override;
+
+private:
+  const Chip &chip;
 };
 } // namespace
 
@@ -83,7 +89,7 @@ static Products productsOf(Value x, Type round, ValueRange weights,
 static DictionaryAttr productsConfig(MLIRContext *context, Products products,
                                      int64_t rows) {
   SmallVector<std::pair<StringRef, int64_t>> entries = {
-      {"rows", rows}, {"threads", products.threads}};
+      {"blocks", 2}, {"rows", rows}, {"threads", products.threads}};
   if (products.tiles) {
     entries.push_back({"tiles", products.tiles});
   }
@@ -110,7 +116,8 @@ static KernelChoice gemmChoice(LinearOp op, AllDims operandDims) {
   constexpr int64_t kThreads = 256, kRows = 128, kColumns = 128;
   int64_t width = kColumns / static_cast<int64_t>(op.getWeights().size());
   std::string rows = kernel::sizeProgram(ArrayRef(operandDims[0]).drop_back());
-  return {"cuda_gemm", makeConfig(op.getContext(), {{"threads", kThreads}}),
+  return {"cuda_gemm",
+          makeConfig(op.getContext(), {{"blocks", 2}, {"threads", kThreads}}),
           plan::multiplyPrograms(
               plan::ceilDivProgram(rows, kRows),
               std::to_string(llvm::divideCeil(lastSize(op.getY()), width)))};
@@ -162,12 +169,35 @@ static KernelChoice updateChoice(AttentionUpdateOp op) {
       SymbolTable::lookupNearestSymbolFrom<StateOp>(op, op.getKStateAttr());
   auto type = cast<RankedTensorType>(keys.getType());
   return {"cuda_attention_update",
-          makeConfig(op.getContext(), {{"threads", 128}}),
+          makeConfig(op.getContext(), {{"threads", 256}}),
           std::to_string(type.getDimSize(0) * type.getDimSize(1))};
 }
 
-static KernelChoice attentionChoice(AttentionOp op, AllDims resultDims) {
+/// Whether "cuda_flash" runs the attention: bf16 heads of whole 16-byte words,
+/// segments that are all visible or causal.
+static bool usesFlash(AttentionOp op) {
+  auto isBf16 = [](Value value) {
+    return cast<RankedTensorType>(value.getType()).getElementType().isBF16();
+  };
+  constexpr int64_t kWord = 8, kWidest = 128;
+  int64_t width = lastSize(op.getQ());
+  return kernel::flashGroups(op) && isBf16(op.getQ()) &&
+         llvm::all_of(op.getKeys(), isBf16) &&
+         llvm::all_of(op.getValues(), isBf16) && width % kWord == 0 &&
+         width <= kWidest;
+}
+
+static KernelChoice attentionChoice(AttentionOp op, AllDims resultDims,
+                                    bool manyRows) {
   constexpr int64_t kThreads = 128;
+  if (manyRows && usesFlash(op)) {
+    constexpr int64_t kTileRows = kThreads / kWarp * 16;
+    auto type = cast<RankedTensorType>(op.getQ().getType());
+    return {"cuda_flash", makeConfig(op.getContext(), {{"threads", kThreads}}),
+            plan::multiplyPrograms(
+                plan::ceilDivProgram(resultDims[0][1], kTileRows),
+                std::to_string(type.getDimSize(0) * type.getDimSize(2)))};
+  }
   std::string heads = kernel::sizeProgram(ArrayRef(resultDims[0]).drop_back());
   return {"cuda_attention",
           makeConfig(op.getContext(), {{"threads", kThreads}}),
@@ -188,9 +218,10 @@ static KernelChoice rowChoice(Operation *op, StringRef name,
       kernel::rowGrid(op, operandDims, resultDims)};
 }
 
-FailureOr<KernelChoice> CudaPolicy::choose(Operation *op, AllDims operandDims,
-                                           AllDims resultDims,
-                                           bool manyRows) const {
+static FailureOr<KernelChoice> chooseTemplate(Operation *op,
+                                              AllDims operandDims,
+                                              AllDims resultDims,
+                                              bool manyRows) {
   if (auto linear = dyn_cast<LinearOp>(op)) {
     if (linear.getPrologue() != Prologue::None &&
         linear.getPrologue() != Prologue::RmsNorm) {
@@ -206,7 +237,7 @@ FailureOr<KernelChoice> CudaPolicy::choose(Operation *op, AllDims operandDims,
     return updateChoice(update);
   }
   if (auto attention = dyn_cast<AttentionOp>(op)) {
-    return attentionChoice(attention, resultDims);
+    return attentionChoice(attention, resultDims, manyRows);
   }
   StringRef name = kernel::rowTemplate(op);
   if (name.empty()) {
@@ -215,9 +246,22 @@ FailureOr<KernelChoice> CudaPolicy::choose(Operation *op, AllDims operandDims,
   return rowChoice(op, name, operandDims, resultDims);
 }
 
+FailureOr<KernelChoice> CudaPolicy::choose(Operation *op, AllDims operandDims,
+                                           AllDims resultDims,
+                                           bool manyRows) const {
+  auto choice = chooseTemplate(op, operandDims, resultDims, manyRows);
+  if (succeeded(choice) && chip.dependentLaunch) {
+    Builder b(op->getContext());
+    NamedAttrList config(choice->config);
+    config.set("dependent", b.getI64IntegerAttr(1));
+    choice->config = config.getDictionary(op->getContext());
+  }
+  return choice;
+}
+
 void rill::nvvm::registerPolicies() {
-  static const CudaPolicy policy;
-  for (const Chip &chip : chips()) {
+  static const std::deque<CudaPolicy> policies(chips().begin(), chips().end());
+  for (auto [chip, policy] : llvm::zip_equal(chips(), policies)) {
     registerTargetPolicy(chip.name, &policy);
   }
 }
