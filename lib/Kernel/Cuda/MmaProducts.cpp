@@ -19,8 +19,8 @@ using Memory = KernelCode::Memory;
 
 /// Elements of the inner dimension in one pair of mma; rows and columns of one.
 static constexpr int64_t kBlock = 32, kRows = 16, kColumns = 8;
-/// Blocks whose weights are loaded before the first is used.
-static constexpr int64_t kAhead = 4;
+/// Words of weights that a lane loads before it uses the first, about.
+static constexpr int64_t kWordsAhead = 12;
 
 namespace {
 class MmaProducts : public RowProducts {
@@ -45,6 +45,7 @@ private:
   Value blockStart(Value step);
 
   int64_t tiles, weights, steps, stride;
+  int64_t ahead; ///< blocks whose weights are loaded at once
   bool oneRow;
   Value group, part; ///< lane / 4, lane % 4
   Memory staged, partials;
@@ -59,6 +60,7 @@ MmaProducts::MmaProducts(CudaCode &code, Value x, const RowPrologue &prologue,
       // Rows of shared memory lie 64 bytes apart modulo 128, so that the two
       // rows of a quarter warp meet different banks.
       stride(inner + (32 - inner % 64 + 64) % 64),
+      ahead(std::clamp<int64_t>(kWordsAhead / (tiles * weights), 2, 4)),
       oneRow(this->x.type.hasStaticShape() &&
              this->x.type.getNumElements() == inner),
       group(code.div(code.lane(), code.integer(4))),
@@ -162,10 +164,10 @@ SmallVector<Value> MmaProducts::accumulate(const ColumnTile &tile,
     return words;
   };
   SmallVector<Value> sums(4 * weights * tiles, code.real(0.0));
-  int64_t first = std::min(steps, kAhead);
-  SmallVector<SmallVector<Words>> ahead;
+  int64_t first = std::min(steps, ahead);
+  SmallVector<SmallVector<Words>> loaded;
   for (int64_t s = 0; s < first; ++s) {
-    ahead.push_back(load(blockStart(code.integer(s))));
+    loaded.push_back(load(blockStart(code.integer(s))));
   }
   // The first weights are under way while the rows are still being made.
   code.waitForInputs();
@@ -173,25 +175,26 @@ SmallVector<Value> MmaProducts::accumulate(const ColumnTile &tile,
     stage(rows);
   }
   for (int64_t s = 0; s < first; ++s) {
-    sums = multiply(rows, clamped(blockStart(code.integer(s))), ahead[s], sums);
+    sums =
+        multiply(rows, clamped(blockStart(code.integer(s))), loaded[s], sums);
   }
   auto run = [&](Value step, int64_t count, ValueRange from) {
     SmallVector<Value> next(from);
-    ahead.clear();
+    loaded.clear();
     for (int64_t s = 0; s < count; ++s) {
-      ahead.push_back(load(blockStart(code.add(step, code.integer(s)))));
+      loaded.push_back(load(blockStart(code.add(step, code.integer(s)))));
     }
     for (int64_t s = 0; s < count; ++s) {
       Value k = blockStart(code.add(step, code.integer(s)));
-      next = multiply(rows, clamped(k), ahead[s], next);
+      next = multiply(rows, clamped(k), loaded[s], next);
     }
     return next;
   };
-  int64_t rest = steps - first, full = rest / kAhead * kAhead;
+  int64_t rest = steps - first, full = rest / ahead * ahead;
   if (full) {
     sums = code.loop(
-        code.integer(first), code.integer(first + full), kAhead, sums,
-        [&](Value step, ValueRange from) { return run(step, kAhead, from); });
+        code.integer(first), code.integer(first + full), ahead, sums,
+        [&](Value step, ValueRange from) { return run(step, ahead, from); });
   }
   return rest > full ? run(code.integer(first + full), rest - full, sums)
                      : sums;

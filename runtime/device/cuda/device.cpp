@@ -39,14 +39,19 @@ CudaDevice::~CudaDevice() {
 /// Initialises the driver and takes device 0.
 Status CudaDevice::start() {
   int code = driver.init(0), count = 0, version = 0;
-  if (code == kNoDevice ||
-      (!code && !driver.deviceGetCount(&count) && !count)) {
+  const char *call = "cuInit";
+  if (!code) {
+    call = "cuDeviceGetCount";
+    code = driver.deviceGetCount(&count);
+  }
+  if (code == kNoDevice || (!code && !count)) {
     return makeError(ErrorCode::NoDevice, "CUDA driver",
-                     "cuInit answers " + driver.errorName(kNoDevice) +
+                     std::string(call) + " answers " +
+                         (code ? driver.errorName(code) : "0 devices") +
                          ": the machine has no CUDA device",
                      "run with --device cpu");
   }
-  RILL_TRY(driver.check(code, "cuInit", "CUDA driver"));
+  RILL_TRY(driver.check(code, call, "CUDA driver"));
   RILL_TRY(driver.check(driver.driverGetVersion(&version), "cuDriverGetVersion",
                         "CUDA driver"));
   if (version < kOldestDriver) {
