@@ -32,11 +32,12 @@ static Array integers(ArrayRef<int64_t> values) {
   return array;
 }
 
-static Object modelObject(ModuleOp module) {
+/// An attribute of the module: integers, texts and lists of integers.
+static Object moduleObject(ModuleOp module, StringRef name) {
   Object object;
-  auto model = module->getAttrOfType<DictionaryAttr>("rill.model");
+  auto entries = module->getAttrOfType<DictionaryAttr>(name);
   for (NamedAttribute entry :
-       model ? model.getValue() : ArrayRef<NamedAttribute>()) {
+       entries ? entries.getValue() : ArrayRef<NamedAttribute>()) {
     JsonValue value;
     if (auto integer = dyn_cast<IntegerAttr>(entry.getValue())) {
       value = integer.getInt();
@@ -194,7 +195,7 @@ std::string Manifest::print(ModuleOp module) const {
               {"requires", Array{"plans"}},
               {"content_id", ""},
               {"producer", "rill-compile 0.1.0"},
-              {"model", modelObject(module)},
+              {"model", moduleObject(module, "rill.model")},
               {"states", statesArray(module)},
               {"methods", methodsArray(plans)},
               {"targets", targetList},
@@ -202,6 +203,9 @@ std::string Manifest::print(ModuleOp module) const {
               {"assets", assetList},
               {"sections", hashes},
               {"extensions", Object{}}};
+  if (module->hasAttr("rill.draft")) {
+    root.push_back({"draft", moduleObject(module, "rill.draft")});
+  }
   std::string text = rt::writeJson(root);
   llvm::SHA256 sha;
   sha.update(text);

@@ -5,7 +5,7 @@
 //===----------------------------------------------------------------------===//
 #include "rill/Import/Inspect.h"
 
-#include "Lfm2Vl/Tensors.h"
+#include "Tensors.h"
 
 #include <algorithm>
 
@@ -22,8 +22,8 @@ std::span<const AssetFile> rill::assetFiles() {
   return kFiles;
 }
 
-static std::vector<std::string> sizesOf(const lfm2vl::ModelConfig &config) {
-  const lfm2vl::TextConfig &text = config.text;
+static std::vector<std::string> sizesOf(const families::ModelConfig &config) {
+  const families::TextConfig &text = config.text;
   auto count = [&](bool attention) {
     return static_cast<long long>(std::count(
         text.isAttention.begin(), text.isAttention.end(), attention));
@@ -38,7 +38,7 @@ static std::vector<std::string> sizesOf(const lfm2vl::ModelConfig &config) {
       (long long)text.headDim, (long long)text.kvHeads, (long long)text.vocab,
       (long long)text.maxPositions, config.tied ? "tied" : "of its own")};
   if (config.vision) {
-    const lfm2vl::VisionConfig &vision = *config.vision;
+    const families::VisionConfig &vision = *config.vision;
     lines.push_back(rt::format(
         "vision     %lld layers, hidden %lld, intermediate %lld, heads %lld, "
         "patches of %lld x %lld x %lld, %lld positions",
@@ -48,7 +48,7 @@ static std::vector<std::string> sizesOf(const lfm2vl::ModelConfig &config) {
         (long long)vision.channels, (long long)vision.positions));
   }
   if (config.projector) {
-    const lfm2vl::ProjectorConfig &projector = *config.projector;
+    const families::ProjectorConfig &projector = *config.projector;
     lines.push_back(rt::format(
         "projector  %lld x %lld patches to one row, width %lld%s%s, image "
         "token %lld",
@@ -79,13 +79,13 @@ static rt::Status checkFinite(const rt::TensorStore &store,
 
 Inspection rill::inspectCheckpoint(const Checkpoint &checkpoint, bool finite) {
   Inspection found;
-  auto config = lfm2vl::readConfig(checkpoint.config(), /*strict=*/false);
+  auto config = families::readConfig(checkpoint.config(), /*strict=*/false);
   if (!config.ok()) {
     found.refusal = config.takeStatus();
     return found;
   }
   const rt::TensorStore &store = checkpoint.tensors();
-  auto tensors = lfm2vl::bindTensors(store, *config, /*strict=*/false);
+  auto tensors = families::bindTensors(store, *config, /*strict=*/false);
   // Binding corrects the config by what the tensors say.
   found.family = config->family;
   found.sizes = sizesOf(*config);

@@ -141,6 +141,23 @@ static void emitLastRow(KernelCode &code, LastRowOp op, Value tile) {
           code.mul(tile, code.integer(width)), width);
 }
 
+/// Tile = one row [b,s] of every input.
+static void emitStack(KernelCode &code, StackOp op, Value tile) {
+  const Memory &y = code.memory(op.getY());
+  const Memory &first = code.memory(op.getInputs()[0]);
+  int64_t width = lastDim(first);
+  Value count = code.integer(static_cast<int64_t>(op.getInputs().size()));
+  Value rows = code.rows(first, 2), columns = code.integer(width);
+  Value from = code.mul(tile, columns);
+  for (auto [k, input] : llvm::enumerate(op.getInputs())) {
+    Value number = code.integer(static_cast<int64_t>(k));
+    Value line = y.type.getRank() == 4
+                     ? code.add(code.mul(number, rows), tile)
+                     : code.add(code.mul(tile, count), number);
+    copyRow(code, code.memory(input), from, y, code.mul(line, columns), width);
+  }
+}
+
 static void emitPixelUnshuffle(KernelCode &code, PixelUnshuffleOp op,
                                Value tile) {
   const Memory &x = code.memory(op.getX());
@@ -219,6 +236,9 @@ EmitTile rill::kernel::beginRows(KernelCode &code, Operation *op) {
       })
       .Case([&](LastRowOp o) {
         return [&code, o](Value tile) { emitLastRow(code, o, tile); };
+      })
+      .Case([&](StackOp o) {
+        return [&code, o](Value tile) { emitStack(code, o, tile); };
       })
       .Case([&](PixelUnshuffleOp o) {
         return [&code, o](Value tile) { emitPixelUnshuffle(code, o, tile); };

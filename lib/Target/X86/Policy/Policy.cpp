@@ -56,7 +56,7 @@ static int64_t lastSize(Value value) {
 static std::string rowGrid(Operation *op,
                            ArrayRef<SmallVector<std::string>> operandDims,
                            ArrayRef<SmallVector<std::string>> resultDims) {
-  if (isa<StateAppendOp>(op)) {
+  if (isa<StateAppendOp, StackOp>(op)) {
     return product(ArrayRef(operandDims[0]).take_front(2));
   }
   if (isa<RopeOp>(op)) {
@@ -68,7 +68,7 @@ static std::string rowGrid(Operation *op,
 /// The template that runs an op row by row; empty when none does.
 static StringRef rowTemplate(Operation *op) {
   if (isa<EmbeddingOp, ElementwiseOp, RmsNormOp, LayerNormOp, LastRowOp,
-          PixelUnshuffleOp, StateWindowOp, StateAppendOp>(op)) {
+          StackOp, PixelUnshuffleOp, StateWindowOp, StateAppendOp>(op)) {
     return "rows";
   }
   if (isa<RopeOp, PositionResizeOp>(op)) {
