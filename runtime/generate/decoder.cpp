@@ -141,35 +141,47 @@ Status Decoder::plainStep(std::span<const int64_t> history, bool context) {
                 context);
 }
 
-Status Decoder::speculate(std::span<const int64_t> history, int64_t rows,
+/// `count` integers as [1,count].
+static rill_tensor integers(std::vector<int64_t> &values, int64_t count) {
+  return makeTensor(values.data(), count * sizeof(int64_t), RILL_I64,
+                    {1, count});
+}
+
+Status Decoder::draft(int64_t rows) {
+  rill_tensor block[] = {integers(ids, rows), integers(positions, rows)};
+  rill_tensor output = makeTensor(blockLogits.data(),
+                                  rows * vocab * sizeof(float), RILL_F32, {});
+  return statusFromC(rill_invoke(session, "draft", block, 2, &output, 1));
+}
+
+Status Decoder::speculate(const SpecOptions &spec,
+                          std::span<const int64_t> history, int64_t rows,
                           SpecStats &stats) {
-  double begin = now();
   auto start = static_cast<int64_t>(history.size()) - 1;
   ids.assign(rows, maskToken);
   ids[0] = history.back();
   fillPositions(positions, start, rows);
-  auto integers = [&](std::vector<int64_t> &values) {
-    return makeTensor(values.data(), rows * sizeof(int64_t), RILL_I64,
-                      {1, rows});
-  };
-  rill_tensor block[] = {integers(ids), integers(positions)};
-  rill_tensor output = makeTensor(blockLogits.data(),
-                                  rows * vocab * sizeof(float), RILL_F32, {});
-  RILL_TRY(statusFromC(rill_invoke(session, "draft", block, 2, &output, 1)));
-  double drafted = now();
-  for (int64_t j = 1; j < rows; ++j) {
-    ids[j] = firstLargest(
-        {blockLogits.data() + j * vocab, static_cast<size_t>(vocab)});
+  if (spec.propose) {
+    spec.propose(ids, start);
+  } else {
+    double begin = now();
+    RILL_TRY(draft(rows));
+    stats.draftSeconds += now() - begin;
+    for (int64_t j = 1; j < rows; ++j) {
+      ids[j] = firstLargest(
+          {blockLogits.data() + j * vocab, static_cast<size_t>(vocab)});
+    }
   }
   RILL_TRY(embed(ids, embeds.data()));
   rill_tensor inputs[] = {makeTensor(embeds.data(), rows * rowBytes(),
                                      elementType, {1, rows, width}),
-                          integers(positions)};
-  double verify = now();
+                          integers(positions, rows)};
+  rill_tensor output = makeTensor(blockLogits.data(),
+                                  rows * vocab * sizeof(float), RILL_F32, {});
+  double begin = now();
   RILL_TRY(
       statusFromC(rill_invoke(session, "draft_verify", inputs, 2, &output, 1)));
-  stats.draftSeconds += drafted - begin;
-  stats.verifySeconds += now() - verify;
+  stats.verifySeconds += now() - begin;
   return {};
 }
 
@@ -199,7 +211,7 @@ Status Decoder::run(Sampler &sampler, const SpecOptions &spec,
       done = draw(lastLogits);
       continue;
     }
-    RILL_TRY(speculate(history, rows, stats));
+    RILL_TRY(speculate(spec, history, rows, stats));
     double seconds = now() - begin;
     int64_t length = 0;
     bool right = true;

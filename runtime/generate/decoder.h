@@ -60,8 +60,10 @@ private:
   Status readDraft(const JsonField &manifest);
   Status plainStep(std::span<const int64_t> history, bool context);
   /// Drafts and verifies `rows` rows from the last id of `history`.
-  Status speculate(std::span<const int64_t> history, int64_t rows,
-                   SpecStats &stats);
+  Status speculate(const SpecOptions &spec, std::span<const int64_t> history,
+                   int64_t rows, SpecStats &stats);
+  /// The drafter's best ids into ids[1..].
+  Status draft(int64_t rows);
 
   rill_session *session = nullptr;
   int64_t vocab = 0, width = 0, capacity = 0, chunkRows = 1, imageId = -1;

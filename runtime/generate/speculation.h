@@ -12,6 +12,8 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
+#include <span>
 #include <vector>
 
 namespace rill::rt {
@@ -28,6 +30,9 @@ struct SpecOptions {
   /// For measurements: every step commits this many tokens whatever matches;
   /// the answer is then meaningless. 0: off.
   int64_t syntheticLength = 0;
+  /// Proposals from elsewhere: fills block[1..], the tokens behind index
+  /// `start`, whose token is block[0]. Then the drafter is not run.
+  std::function<void(std::span<int64_t> block, int64_t start)> propose;
 
   /// SamplingInvalid names the value that is out of its range.
   Status validate() const;
