@@ -75,7 +75,7 @@ void Section::ignore(std::initializer_list<const char *> keys) {
   known.insert(keys.begin(), keys.end());
 }
 
-rt::Status Section::finish(bool strict) {
+rt::Status Section::finish(bool strict, const char *why) {
   // Every transformers class may write the bookkeeping of PretrainedConfig; it
   // has no effect on the values.
   ignore({"output_hidden_states", "output_attentions", "return_dict",
@@ -90,8 +90,7 @@ rt::Status Section::finish(bool strict) {
       continue;
     }
     if (strict) {
-      return rt::makeError(rt::ErrorCode::ConfigUnknownKey, value.where(),
-                           "the key is not known and --strict is given");
+      return rt::makeError(rt::ErrorCode::ConfigUnknownKey, value.where(), why);
     }
     warnings.push_back(value.where() + " is not known and not used");
   }

@@ -46,8 +46,10 @@ public:
   void ignore(std::initializer_list<const char *> keys);
 
   /// Reports the keys nobody asked for: as warnings, or the first one as
-  /// ConfigUnknownKey when `strict`.
-  rt::Status finish(bool strict);
+  /// ConfigUnknownKey, for the reason `why`, when `strict`.
+  rt::Status
+  finish(bool strict,
+         const char *why = "the key is not known and --strict is given");
 
   rt::JsonField field;
 

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "tools/common/tool.h"
 #include "tools/rill-bench/ceilings.h"
+#include "tools/rill-bench/speculation.h"
 
 #include "rill.h"
 #include "runtime/core/c_helpers.h"
@@ -26,6 +27,8 @@ struct Flags {
   std::vector<int64_t> prompt = {512}, depth = {128}, rows = {8};
   std::vector<std::string> images = {"32x32"};
   int64_t tokens = 16;
+  int64_t specLength = 0, specDraftMax = 7;
+  std::string prompts;
   int repeat = 3, threads = 0;
 };
 
@@ -39,6 +42,9 @@ class Bench {
 public:
   rt::Status open(const Flags &flags);
   rt::Status run(const Flags &flags, std::vector<Row> &rows);
+  /// What drafting costs and gives; null when not asked for.
+  rt::Status speculate(const Flags &flags, rt::JsonValue &synthetic,
+                       rt::JsonValue &prompts);
   int threads() const { return used; }
 
 private:
@@ -242,8 +248,58 @@ rt::Status Bench::run(const Flags &flags, std::vector<Row> &rows) {
   return {};
 }
 
+rt::Status Bench::speculate(const Flags &flags, rt::JsonValue &synthetic,
+                            rt::JsonValue &prompts) {
+  if (flags.specLength > 0) {
+    SpecBench options;
+    options.width = flags.specDraftMax + 1;
+    options.length = flags.specLength;
+    options.depth = flags.depth.empty() ? 128 : flags.depth[0];
+    options.tokens = flags.tokens;
+    options.repeat = flags.repeat;
+    RILL_ASSIGN(synthetic, benchSynthetic(model.get(), session.get(), options));
+  }
+  if (!flags.prompts.empty()) {
+    RILL_ASSIGN(prompts, benchPrompts(model.get(), session.get(), flags.prompts,
+                                      flags.specDraftMax + 1, flags.repeat));
+  }
+  return {};
+}
+
+/// One line each for what drafting costs and gives.
+static void printSpeculation(const rt::JsonValue &synthetic,
+                             const rt::JsonValue &prompts) {
+  auto number = [](const rt::JsonValue &object, const char *key) {
+    const rt::JsonValue *value = object.find(key);
+    return value->asInt() ? static_cast<double>(*value->asInt())
+                          : *value->asDouble();
+  };
+  if (!synthetic.isNull()) {
+    double decode = number(synthetic, "decode"),
+           verify = number(synthetic, "verify"),
+           token = number(synthetic, "token");
+    std::printf("\ndrafting, %.0f rows, %.0f tokens a step: decode %.3f ms, "
+                "draft %.3f ms, verify %.3f ms (%.2f decodes); %.3f ms a token "
+                "(%.2f x plain); outside both %.1f %%\n",
+                number(synthetic, "width"), number(synthetic, "length"),
+                1e3 * decode, 1e3 * number(synthetic, "draft"), 1e3 * verify,
+                verify / decode, 1e3 * token, decode / token,
+                100 * number(synthetic, "outside"));
+  }
+  if (!prompts.isNull()) {
+    double plain = number(prompts, "plain"),
+           drafted = number(prompts, "drafted");
+    std::printf("\n%.0f prompts, %.0f tokens: plain %.1f ms, drafted %.1f ms "
+                "(%.2f x plain); mean length %.2f; %.0f answers equal\n",
+                number(prompts, "prompts"), number(prompts, "tokens"),
+                1e3 * plain, 1e3 * drafted, plain / drafted,
+                number(prompts, "mean_length"), number(prompts, "equal"));
+  }
+}
+
 static void print(const std::vector<Row> &rows, const Flags &flags, double read,
-                  double fma, int threads) {
+                  double fma, int threads, const rt::JsonValue &synthetic,
+                  const rt::JsonValue &prompts) {
   if (flags.output == "json") {
     rt::JsonValue::Array list;
     for (const Row &row : rows) {
@@ -257,7 +313,9 @@ static void print(const std::vector<Row> &rows, const Flags &flags, double read,
                                {"threads", threads},
                                {"read_bytes_per_second", read},
                                {"fma_flop_per_second", fma},
-                               {"rows", list}};
+                               {"rows", list},
+                               {"synthetic", synthetic},
+                               {"prompts", prompts}};
     std::printf("%s\n", rt::writeJson(root, {", ", ": ", 2}).c_str());
     return;
   }
@@ -273,6 +331,7 @@ static void print(const std::vector<Row> &rows, const Flags &flags, double read,
                 row.flops / row.seconds / 1e9,
                 100 * row.flops / row.seconds / fma);
   }
+  printSpeculation(synthetic, prompts);
 }
 
 int main(int argc, char **argv) {
@@ -288,6 +347,13 @@ int main(int argc, char **argv) {
       ->delimiter(',');
   tool.option("--rows", flags.rows, "rows of text_decoder_rows")
       ->delimiter(',');
+  tool.option("--spec-synth-len", flags.specLength,
+              "drafts that commit this many tokens a step whatever matches")
+      ->check(CLI::Range(1, 16));
+  tool.option("--spec-draft-n-max", flags.specDraftMax, "tokens drafted a step")
+      ->check(CLI::Range(1, 15));
+  tool.option("--prompts", flags.prompts,
+              "JSON lines {prompt, image} to answer with drafts and without");
   tool.option("--patches", flags.images, "crops, HxW in patches")
       ->delimiter(',');
   tool.option("-r,--repetitions", flags.repeat,
@@ -318,12 +384,16 @@ int main(int argc, char **argv) {
     sample();
   }
   status = bench.run(flags, rows);
+  rt::JsonValue synthetic, prompts;
+  if (status.ok()) {
+    status = bench.speculate(flags, synthetic, prompts);
+  }
   if (!status.ok()) {
     return tool.fail(status.get());
   }
   for (int i = 0; i < 2; ++i) {
     sample();
   }
-  print(rows, flags, read, fma, bench.threads());
+  print(rows, flags, read, fma, bench.threads(), synthetic, prompts);
   return tool.end({});
 }

@@ -231,7 +231,8 @@ rt::Result<DraftConfig> rill::dflash::readDraftConfig(const JsonField &config,
   }
   RILL_TRY(readLayers(top, inner, draft));
   RILL_TRY(readTaps(top, inner, draft));
-  RILL_TRY(inner.finish(/*strict=*/true));
+  RILL_TRY(inner.finish(/*strict=*/true, "the key is not known and may change "
+                                         "what the drafter computes"));
   RILL_TRY(top.finish(strict));
   return draft;
 }

@@ -124,6 +124,28 @@ func.func @f(%x: tensor<2x?x37xf32> {rill.name = "x", rill.dims = ["", "S", ""]}
   harness.compare("f", calls, 5e-6f);
 }
 
+/// Rows of three inputs side by side and one behind the other.
+TEST(Templates, StacksRows) {
+  for (const char *shape : {"2x?x111", "3x2x?x37"}) {
+    std::string y = "tensor<" + std::string(shape) + "xf32>";
+    Harness harness(module(R"(
+func.func @f(%a: tensor<2x?x37xf32> {rill.name = "a", rill.dims = ["", "S", ""]},
+             %b: tensor<2x?x37xf32> {rill.name = "b", rill.dims = ["", "S", ""]}) -> )" +
+                               y + R"(
+    attributes {rill.method = "text_decoder"} {
+  %0 = rill.stack %a, %b, %a : (tensor<2x?x37xf32>, tensor<2x?x37xf32>, tensor<2x?x37xf32>) -> )" +
+                               y + "\n  return %0 : " + y + "\n}",
+                           2),
+                    {});
+    std::vector<std::vector<Tensor>> calls;
+    for (int64_t rows : {1, 3, 20}) {
+      calls.push_back({filled(Tensor::F32, {2, rows, 37}, 5),
+                       filled(Tensor::F32, {2, rows, 37}, 6)});
+    }
+    harness.compare("f", calls, 0.0f);
+  }
+}
+
 TEST(Templates, RotatesNeighboursAndHalves) {
   for (const char *layout : {"half", "interleaved"}) {
     Harness harness(module(R"(
