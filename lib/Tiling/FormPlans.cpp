@@ -395,7 +395,8 @@ SmallVector<Ranges> FormPlans::rangesOf(func::FuncOp method) {
   if (!block) {
     add(1, 1);
   }
-  add(2, 8);
+  // A symbol of one value would leave the signature.
+  add(block ? std::min<int64_t>(2, end - 1) : 2, 8);
   add(9, 16);
   add(17, end);
   return all;

@@ -51,8 +51,6 @@ WidthPolicy::WidthPolicy(const SpecOptions &options, int64_t largest)
     }
   }
   current = widths.empty() ? 0 : widths.size() - 1;
-  reached.fill(2);
-  right.fill(1);
 }
 
 int64_t WidthPolicy::next(int64_t room) {
@@ -92,20 +90,27 @@ void WidthPolicy::decoded(double seconds) {
                      : seconds;
 }
 
+/// A slot of which little is known is taken to be like the one before it, the
+/// first to be right every other time.
 double WidthPolicy::expectedLength(int64_t rows) const {
-  double length = 1, chance = 1;
+  constexpr double kPrior = 2; ///< proposals that assumption counts for
+  double length = 1, chance = 1, slot = 0.5;
   for (int64_t j = 1; j < rows; ++j) {
-    chance *= right[j] / reached[j];
+    slot = (right[j] + kPrior * slot) / (reached[j] + kPrior);
+    chance *= slot;
     length += chance;
   }
   return length;
 }
 
-/// A width that was never run costs no more than the next wider one that was.
+/// A width that was never run is taken to cost less than the next wider one
+/// that was, half of it in proportion to the rows: worth a try, then measured.
 double WidthPolicy::costOf(size_t index) const {
   for (size_t i = index; i < widths.size(); ++i) {
     if (widths[i].seconds > 0) {
-      return widths[i].seconds;
+      double share = static_cast<double>(widths[index].rows) /
+                     static_cast<double>(widths[i].rows);
+      return widths[i].seconds * (1 + share) / 2;
     }
   }
   return 0;

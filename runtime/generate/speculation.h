@@ -87,9 +87,8 @@ private:
   SpecOptions options;
   std::vector<Width> widths; ///< ascending
   size_t current = 0;
-  /// Of the proposals in slot j that were reached: how many were right. Begins
-  /// with one of two.
-  std::array<double, kMaxVerifyWidth> reached, right;
+  /// Of the proposals in slot j that were reached: how many were right.
+  std::array<double, kMaxVerifyWidth> reached = {}, right = {};
   double plainSeconds = 0;   ///< smoothed; 0: not measured
   int64_t sinceChoice = 0;   ///< verifies
   int64_t plainLeft = 0;     ///< plain steps until drafting is tried again

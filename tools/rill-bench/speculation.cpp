@@ -45,13 +45,13 @@ public:
     }
   }
 
-  rt::Status prefill();
-  /// Seconds of `tokens` tokens behind the prompt.
+  /// Seconds of `tokens` tokens behind the prompt, which is fed anew first.
   rt::Result<double> run(const rt::SpecOptions &spec, int64_t tokens,
                          rt::SpecStats &stats);
-  bool drafts() const { return decoder.hasDrafter(); }
 
 private:
+  rt::Status prefill();
+
   rt::Decoder decoder;
   rill_session *session;
   std::vector<int64_t> prompt;
@@ -73,8 +73,7 @@ rt::Status Synthetic::prefill() {
 
 rt::Result<double> Synthetic::run(const rt::SpecOptions &spec, int64_t tokens,
                                   rt::SpecStats &stats) {
-  auto length = static_cast<int64_t>(prompt.size());
-  RILL_TRY(rt::statusFromC(rill_session_rollback(session, 0, length)));
+  RILL_TRY(prefill());
   rt::Sampler sampler({}, decoder.vocabulary());
   std::vector<int64_t> history = prompt;
   int64_t taken = 0;
@@ -104,7 +103,6 @@ rt::Result<JsonValue> rill::tools::benchSynthetic(const rill_model *model,
   drafted.draftMax = options.width - 1;
   drafted.syntheticLength = options.length;
   RILL_TRY(drafted.validate());
-  RILL_TRY(bench.prefill());
   std::vector<double> decode, draft, verify, token, outside;
   for (int i = 0; i <= options.repeat; ++i) { // the first is the warm-up
     rt::SpecStats none, stats;

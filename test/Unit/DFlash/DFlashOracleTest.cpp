@@ -51,8 +51,8 @@ struct Case {
     for (const char *part : {"target", "draft"}) {
       int64_t seed = *info->find(std::string(part) + "_seed")->asInt();
       loaded &= scratch.run("make_checkpoint --dtype f32 --config " + folder +
-                           "/" + part + ".json --seed " + std::to_string(seed) +
-                           " -o " + scratch.path(part));
+                            "/" + part + ".json --seed " +
+                            std::to_string(seed) + " -o " + scratch.path(part));
     }
     mask = *draft->find("dflash_config")->find("mask_token_id")->asInt();
     block = *draft->find("block_size")->asInt();
