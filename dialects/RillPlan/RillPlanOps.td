@@ -18,7 +18,9 @@ def RillPlan_KernelOp : RillPlan_Op<"kernel",
     Block arguments are the tensor operands; `rill.state` ops in the body name
     the state operands, in order; `rill_plan.yield` names the results. Operand
     order of the kernel ABI: arguments, states, results. `template` says which
-    KernelTemplate emits the code and `config` its tile configuration.
+    KernelTemplate emits the code and `config` its tile configuration; its
+    entry `scratch`, when there, is a program: the bytes of scratch that each
+    worker needs.
     `arg_dims` and `result_dims` hold, per value, one postfix program for each
     dynamic dimension. `layer` is the checkpoint layer of the first use.
     Constraints: (kernel_c1) one entry of arg_dims per argument and of
@@ -41,10 +43,11 @@ def RillPlan_VariantOp : RillPlan_Op<"variant",
   let summary = "One method for one range of its shape symbols on one target";
   let description = [{
     Block arguments are the method's inputs. `symbols` maps each shape symbol
-    to its inclusive range [min, max]. After planning `arena_bytes` is the
+    to its inclusive range [min, max], or [min, max, step]: multiples of step. After planning `arena_bytes` is the
     arena the variant needs at the upper ends. `output_dims` as at the kernel.
     `input_limits` bounds integer inputs: 0 <= value < limit, 0 for others.
-    Constraints: (variant_c1) symbols are S, h or w with 1 <= min <= max.
+    Constraints: (variant_c1) symbols are S, h or w with 1 <= min <= max, min a
+    multiple of step.
     (variant_c2) one input_name per block argument, one output_name per
     returned value.
   }];

@@ -120,6 +120,9 @@ static void emitAttention(KernelCode &code, AttentionOp op, Value tile) {
 }
 
 EmitTile rill::kernel::beginAttention(KernelCode &code, Operation *operation) {
-  auto op = cast<AttentionOp>(operation);
+  auto op = dyn_cast<AttentionOp>(operation);
+  if (!op) {
+    return nullptr;
+  }
   return [&code, op](Value tile) { emitAttention(code, op, tile); };
 }

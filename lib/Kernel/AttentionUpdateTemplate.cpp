@@ -129,6 +129,9 @@ void UpdateTile::emit() {
 
 EmitTile rill::kernel::beginAttentionUpdate(KernelCode &code,
                                             Operation *operation) {
-  auto op = cast<AttentionUpdateOp>(operation);
+  auto op = dyn_cast<AttentionUpdateOp>(operation);
+  if (!op) {
+    return nullptr;
+  }
   return [&code, op](Value tile) mutable { UpdateTile(code, op, tile).emit(); };
 }

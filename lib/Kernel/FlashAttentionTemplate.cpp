@@ -316,6 +316,9 @@ int64_t rill::kernel::flashGroups(AttentionOp op) {
 
 EmitTile rill::kernel::beginFlashAttention(KernelCode &code,
                                            Operation *operation) {
-  auto op = cast<AttentionOp>(operation);
+  auto op = dyn_cast<AttentionOp>(operation);
+  if (!op) {
+    return nullptr;
+  }
   return [&code, op](Value tile) { FlashTile(code, op, tile).emit(); };
 }

@@ -188,6 +188,9 @@ void GemmTile::emit() {
 }
 
 EmitTile rill::kernel::beginGemm(KernelCode &code, Operation *operation) {
-  auto op = cast<LinearOp>(operation);
+  auto op = dyn_cast<LinearOp>(operation);
+  if (!op) {
+    return nullptr;
+  }
   return [&code, op](Value tile) { GemmTile(code, op, tile).emit(); };
 }

@@ -32,11 +32,29 @@ void rill::kernel::storeRow(KernelCode &code, LinearOp op, Value row,
   code.storeSome(code.inlineRegion(op.getBody(), arguments), y, at);
 }
 
+/// The products of `count` columns from `first` of each weight, and what the
+/// op makes of them; `base` is the result's column of weight row 0.
+static void emitColumns(KernelCode &code, LinearOp op, SmallProducts &products,
+                        ArrayRef<Memory> weights, Value first, int64_t count,
+                        int64_t base) {
+  products.emit(weights, first, count);
+  Value column = code.add(first, code.integer(base));
+  code.loop(code.integer(0), products.rows(), [&](Value row) {
+    code.eachVector(count, code.config("lanes"), [&](Value c, int64_t size) {
+      SmallVector<Value> sums;
+      for (size_t n = 0; n < weights.size(); ++n) {
+        sums.push_back(products.part(n, row, c, size));
+      }
+      storeRow(code, op, row, code.add(column, c), size, sums);
+    });
+  });
+}
+
 /// Stacked weights: the tile's weight is known from its first column. Tiles do
 /// not cross weights.
 static void emitStacked(KernelCode &code, LinearOp op, SmallProducts &products,
-                        Value tile, int64_t columns) {
-  int64_t firstTile = 0, firstColumn = 0;
+                        Value tile) {
+  int64_t firstTile = 0, firstColumn = 0, columns = products.columns();
   for (Value weight : op.getWeights()) {
     const Memory &memory = code.memory(weight);
     int64_t rows = memory.type.getDimSize(0);
@@ -47,12 +65,9 @@ static void emitStacked(KernelCode &code, LinearOp op, SmallProducts &products,
     auto body = [&] {
       Value own = code.mul(code.sub(tile, code.integer(firstTile)),
                            code.integer(columns));
-      products.emitTile(
-          memory, own, columns, rows,
-          [&](Value row, Value column, int64_t count, ArrayRef<Value> sums) {
-            storeRow(code, op, row, code.add(column, code.integer(base)), count,
-                     sums);
-          });
+      code.eachTile(own, columns, rows, [&](Value first, int64_t count) {
+        emitColumns(code, op, products, memory, first, count, base);
+      });
     };
     if (op.getWeights().size() == 1) {
       body();
@@ -65,7 +80,10 @@ static void emitStacked(KernelCode &code, LinearOp op, SmallProducts &products,
 }
 
 EmitTile rill::kernel::beginLinear(KernelCode &code, Operation *operation) {
-  auto op = cast<LinearOp>(operation);
+  auto op = dyn_cast<LinearOp>(operation);
+  if (!op) {
+    return nullptr;
+  }
   RowsPrologue prologue;
   if (op.getPrologue() == Prologue::RmsNorm) {
     prologue = {op.getNorm()[0], op.getEps().convertToDouble(),
@@ -73,10 +91,9 @@ EmitTile rill::kernel::beginLinear(KernelCode &code, Operation *operation) {
   }
   auto products = std::make_shared<SmallProducts>(
       code, op.getX(), prologue, allBf16(code, op.getWeights()));
-  int64_t columns = code.config("columns");
-  return [&code, op, products, columns](Value tile) mutable {
+  return [&code, op, products](Value tile) mutable {
     if (op.getCombine() == Combine::Concat) {
-      emitStacked(code, op, *products, tile, columns);
+      emitStacked(code, op, *products, tile);
       return;
     }
     SmallVector<Memory> weights;
@@ -84,10 +101,10 @@ EmitTile rill::kernel::beginLinear(KernelCode &code, Operation *operation) {
       weights.push_back(code.memory(weight));
     }
     int64_t total = code.memory(op.getY()).type.getShape().back();
-    products->emitTile(
-        weights, code.mul(tile, code.integer(columns)), columns, total,
-        [&](Value row, Value column, int64_t count, ArrayRef<Value> sums) {
-          storeRow(code, op, row, column, count, sums);
-        });
+    int64_t columns = products->columns();
+    code.eachTile(code.mul(tile, code.integer(columns)), columns, total,
+                  [&](Value first, int64_t count) {
+                    emitColumns(code, op, *products, weights, first, count, 0);
+                  });
   };
 }

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "KernelCode.h"
+#include "MathExpansion.h"
 
 #include "rill/Kernel/Passes.h"
 
@@ -55,44 +56,68 @@ static LLVM::LLVMFuncOp declare(OpBuilder &b, plan::KernelOp kernel) {
 }
 
 namespace {
-/// A KernelTemplate of the CPU: its name in rill_plan.kernel, its code.
+/// A KernelTemplate of the CPU.
 struct Template {
-  const char *name;
+  StringRef name; ///< in rill_plan.kernel
   BeginKernel begin;
+  /// Integers its configuration must hold, separated by spaces.
+  StringRef integers;
+  bool scratch; ///< its configuration must say how much scratch it needs
 };
 } // namespace
 
 static constexpr Template kTemplates[] = {
-    {"linear", beginLinear},
-    {"gemm", beginGemm},
-    {"flash_attention", beginFlashAttention},
-    {"short_conv_mix", beginShortConvMix},
-    {"attention_update", beginAttentionUpdate},
-    {"attention", beginAttention},
-    {"rows", beginRows},
-    {"positions", beginPositions},
-    {"short_conv", beginShortConv}};
+    {"linear", beginLinear, "columns lanes rows streams sums", true},
+    {"gemm", beginGemm, "lanes rows vectors", true},
+    {"flash_attention", beginFlashAttention, "groups lanes rows vectors", true},
+    {"short_conv_mix", beginShortConvMix, "columns lanes rows streams sums", true},
+    {"attention_update", beginAttentionUpdate, "lanes", false},
+    {"attention", beginAttention, "lanes", false},
+    {"rows", beginRows, "lanes", false},
+    {"positions", beginPositions, "lanes", false},
+    {"short_conv", beginShortConv, "lanes", false}};
 
-static BeginKernel lookupTemplate(StringRef name) {
-  for (const Template &entry : kTemplates) {
-    if (name == entry.name) {
-      return entry.begin;
+/// No register holds more lanes, no tile more rows or columns.
+static constexpr int64_t kMostConfig = 64;
+
+/// The kernel's template, its configuration checked; null: an error is out.
+static const Template *findTemplate(plan::KernelOp kernel) {
+  StringRef name = kernel.getKernelTemplate();
+  const auto *found = llvm::find_if(
+      kTemplates, [&](const Template &entry) { return entry.name == name; });
+  if (found == std::end(kTemplates)) {
+    kernel.emitError() << "no CPU template is called \"" << name << '"';
+    return nullptr;
+  }
+  for (StringRef key : llvm::split(found->integers, ' ')) {
+    auto value = kernel.getConfig().getAs<IntegerAttr>(key);
+    if (!value || value.getInt() < 1 || value.getInt() > kMostConfig) {
+      kernel.emitError() << "template \"" << name << "\" needs config " << key
+                         << " from 1 to " << kMostConfig;
+      return nullptr;
     }
   }
-  return nullptr;
+  if (found->scratch && !kernel.getConfig().get("scratch")) {
+    kernel.emitError() << "template \"" << name << "\" needs config scratch";
+    return nullptr;
+  }
+  return found;
 }
 
 static LogicalResult emitKernel(OpBuilder &b, plan::KernelOp kernel) {
+  const Template *found = findTemplate(kernel);
+  Operation *op = computedOp(kernel);
+  if (!found || !op) {
+    return found ? kernel.emitError("computes nothing") : failure();
+  }
   LLVM::LLVMFuncOp function = declare(b, kernel);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(function.addEntryBlock(b));
   KernelCode code(b, kernel, function);
-  Operation *op = computedOp(kernel);
-  BeginKernel begin = lookupTemplate(kernel.getKernelTemplate());
-  EmitTile emit = begin ? begin(code, op) : nullptr;
+  EmitTile emit = found->begin(code, op);
   if (!emit) {
-    return kernel.emitError() << "template " << kernel.getKernelTemplate()
-                              << " emits no code for " << op->getName();
+    return kernel.emitError() << "template \"" << found->name
+                              << "\" emits no code for " << op->getName();
   }
   code.loop(function.getArgument(2), function.getArgument(3), emit);
   LLVM::ReturnOp::create(b, kernel.getLoc(), ValueRange());
@@ -104,6 +129,7 @@ static LogicalResult emitKernel(OpBuilder &b, plan::KernelOp kernel) {
 static LogicalResult expandMath(ModuleOp module) {
   RewritePatternSet patterns(module.getContext());
   arith::populateExpandBFloat16Patterns(patterns);
+  kernel::populateMathExpansion(patterns);
   populateMathPolynomialApproximationPatterns(patterns);
   return applyPatternsGreedily(module, std::move(patterns));
 }

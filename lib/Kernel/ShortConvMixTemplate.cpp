@@ -17,9 +17,8 @@ namespace {
 /// The channels of one tile.
 class MixTile {
 public:
-  MixTile(KernelCode &code, ShortConvMixOp op, SmallProducts &products,
-          const Memory &parts)
-      : code(code), op(op), products(products), parts(parts),
+  MixTile(KernelCode &code, ShortConvMixOp op, SmallProducts &products)
+      : code(code), op(op), products(products),
         state(SymbolTable::lookupNearestSymbolFrom<StateOp>(op,
                                                             op.getStateAttr())),
         ring(code.state(state.getSymName())),
@@ -28,15 +27,15 @@ public:
   void emit(Value first, int64_t count);
 
 private:
-  void mixRow(Value row, Value first, int64_t count);
-  Value part(int64_t which, Value row, int64_t count);
+  void mixRow(Value row, Value first, Value column, int64_t count);
+  Value part(int64_t which, Value row, Value first, Value column,
+             int64_t count);
   Value gatedRow(Value sequence, Value s, int64_t back, Value first,
                  int64_t count);
 
   KernelCode &code;
   ShortConvMixOp op;
   SmallProducts &products;
-  const Memory &parts; ///< b, then c, then v: [3][rows][columns] f32
   StateOp state;
   Memory ring;
   int64_t taps;
@@ -45,14 +44,16 @@ private:
 
 static constexpr int64_t kB = 0, kC = 1, kV = 2;
 
-/// Element of `parts` where the values of `row` begin.
-static Value partAt(KernelCode &code, int64_t which, Value rows, Value row) {
-  Value line = code.add(code.mul(code.integer(which), rows), row);
-  return code.mul(line, code.integer(code.config("columns")));
-}
-
-Value MixTile::part(int64_t which, Value row, int64_t count) {
-  return code.loadSome(parts, partAt(code, which, products.rows(), row), count);
+/// `count` channels of b, c or v from column `column` of the tile, channel
+/// `first`.
+Value MixTile::part(int64_t which, Value row, Value first, Value column,
+                    int64_t count) {
+  Value value = products.part(which, row, column, count);
+  if (op.getBiases().empty()) {
+    return value;
+  }
+  const Memory &bias = code.memory(op.getBiases()[which]);
+  return code.fadd(value, code.loadSome(bias, first, count));
 }
 
 /// The gated row `back` rows before row s of this call; zero before index 0.
@@ -68,11 +69,12 @@ Value MixTile::gatedRow(Value sequence, Value s, int64_t back, Value first,
 }
 
 /// Appends the row, then convolves: the ring holds every row it needs.
-void MixTile::mixRow(Value row, Value first, int64_t count) {
+void MixTile::mixRow(Value row, Value first, Value column, int64_t count) {
   const Memory &x = code.memory(op.getX()), &y = code.memory(op.getY());
   Value perSequence = code.dim(x, 1);
   Value sequence = code.div(row, perSequence), s = code.rem(row, perSequence);
-  Value gated = code.fmul(part(kB, row, count), part(kV, row, count));
+  Value gated = code.fmul(part(kB, row, first, column, count),
+                          part(kV, row, first, column, count));
   Value to = stateRow(code, state, sequence, code.integer(0),
                       code.add(code.start(sequence), s));
   code.storeSome(gated, ring, code.add(to, first));
@@ -86,32 +88,26 @@ void MixTile::mixRow(Value row, Value first, int64_t count) {
   }
   Value at =
       code.add(code.mul(row, code.integer(y.type.getShape().back())), first);
-  code.storeSome(code.fmul(part(kC, row, count), sum), y, at);
+  code.storeSome(code.fmul(part(kC, row, first, column, count), sum), y, at);
 }
 
 void MixTile::emit(Value first, int64_t count) {
   for (int64_t which : {kB, kC, kV}) {
-    products.emit(
-        code.memory(op.getWeights()[which]), first, count,
-        [&](Value row, Value column, int64_t size, ArrayRef<Value> sums) {
-          Value value = sums[0];
-          if (!op.getBiases().empty()) {
-            const Memory &bias = code.memory(op.getBiases()[which]);
-            value = code.fadd(value, code.loadSome(bias, column, size));
-          }
-          Value at = code.add(partAt(code, which, products.rows(), row),
-                              code.sub(column, first));
-          code.storeSome(value, parts, at);
-        });
+    products.emit(code.memory(op.getWeights()[which]), first, count, which);
   }
-  code.loop(code.integer(0), products.rows(),
-            [&](Value row) { mixRow(row, first, count); });
+  code.loop(code.integer(0), products.rows(), [&](Value row) {
+    code.eachVector(count, code.config("lanes"), [&](Value c, int64_t size) {
+      mixRow(row, code.add(first, c), c, size);
+    });
+  });
 }
 
 EmitTile rill::kernel::beginShortConvMix(KernelCode &code,
                                          Operation *operation) {
-  auto op = cast<ShortConvMixOp>(operation);
-  const Memory &x = code.memory(op.getX());
+  auto op = dyn_cast<ShortConvMixOp>(operation);
+  if (!op) {
+    return nullptr;
+  }
   StateOp state =
       SymbolTable::lookupNearestSymbolFrom<StateOp>(op, op.getStateAttr());
   RowsPrologue prologue{
@@ -119,16 +115,11 @@ EmitTile rill::kernel::beginShortConvMix(KernelCode &code,
       cast<RankedTensorType>(state.getType()).getElementType()};
   auto products = std::make_shared<SmallProducts>(
       code, op.getX(), prologue, allBf16(code, op.getWeights()));
-  // The products of a tile stand behind the prepared rows.
-  auto parts = std::make_shared<Memory>();
-  int64_t channels = x.type.getShape().back();
-  Value behind = code.mul(products->rows(), code.integer(channels));
-  parts->type = RankedTensorType::get({channels}, code.b.getF32Type());
-  parts->pointer = code.address(code.scratch(), behind, code.b.getF32Type());
-  int64_t columns = code.config("columns");
-  return [&code, op, products, parts, columns, channels](Value tile) mutable {
-    MixTile mix(code, op, *products, *parts);
-    code.eachTile(code.mul(tile, code.integer(columns)), columns, channels,
-                  [&](Value first, int64_t count) { mix.emit(first, count); });
+  int64_t channels = code.memory(op.getX()).type.getShape().back();
+  return [&code, op, products, channels](Value tile) mutable {
+    MixTile mix(code, op, *products);
+    Value first = code.mul(tile, code.integer(products->columns()));
+    code.eachTile(first, products->columns(), channels,
+                  [&](Value at, int64_t count) { mix.emit(at, count); });
   };
 }

@@ -64,6 +64,9 @@ static void emitShortConv(KernelCode &code, ShortConvOp op, Value tile) {
 }
 
 EmitTile rill::kernel::beginShortConv(KernelCode &code, Operation *operation) {
-  auto op = cast<ShortConvOp>(operation);
+  auto op = dyn_cast<ShortConvOp>(operation);
+  if (!op) {
+    return nullptr;
+  }
   return [&code, op](Value tile) { emitShortConv(code, op, tile); };
 }

@@ -18,10 +18,14 @@ SmallProducts::SmallProducts(KernelCode &code, Value value,
     : code(code), x(code.memory(value)), inner(x.type.getShape().back()),
       lanes(code.config("lanes")), step(pairs ? 2 * lanes : lanes),
       whole(inner / step * step), maxRows(code.config("rows")),
-      maxSums(code.config("sums")), pairs(pairs) {
+      maxSums(code.config("sums")), streams(code.config("streams")),
+      tileColumns(code.config("columns")),
+      rowCount(code.rows(x, x.type.getRank() - 1)), pairs(pairs) {
+  Type f32 = code.b.getF32Type();
+  prepared.type = parts.type = RankedTensorType::get({inner}, f32);
   prepared.pointer = code.scratch();
-  prepared.type = RankedTensorType::get({inner}, code.b.getF32Type());
-  rowCount = code.rows(x, x.type.getRank() - 1);
+  parts.pointer = code.address(code.scratch(),
+                               code.mul(rowCount, code.integer(inner)), f32);
   code.loop(code.integer(0), rowCount,
             [&](Value row) { prepareRow(row, prologue); });
 }
@@ -95,8 +99,7 @@ SmallVector<Value, 2> SmallProducts::loadWeight(const WeightRow &row, Value k) {
 
 /// A vector of partial sums per (row, weight row), ordered by row.
 SmallVector<Value> SmallProducts::sumsOf(ArrayRef<WeightRow> weightRows,
-                                         ArrayRef<Value> rowAt, bool ahead,
-                                         int64_t tileColumns) {
+                                         ArrayRef<Value> rowAt) {
   // The next tile, unless that is too far ahead to stay in a cache.
   int64_t distance = std::min(tileColumns * inner, int64_t(8192));
   SmallVector<Value> init(weightRows.size() * rowAt.size(),
@@ -108,10 +111,8 @@ SmallVector<Value> SmallProducts::sumsOf(ArrayRef<WeightRow> weightRows,
         SmallVector<SmallVector<Value, 2>> weights;
         for (const WeightRow &row : weightRows) {
           weights.push_back(loadWeight(row, k));
-          if (ahead) {
-            code.prefetch(row.memory, code.add(code.add(row.at, k),
-                                               code.integer(distance)));
-          }
+          code.prefetch(row.memory,
+                        code.add(code.add(row.at, k), code.integer(distance)));
         }
         for (auto [r, at] : llvm::enumerate(rowAt)) {
           for (int64_t half = 0; half < (pairs ? 2 : 1); ++half) {
@@ -148,25 +149,33 @@ void SmallProducts::addRest(MutableArrayRef<Value> sums,
   llvm::copy(added, sums.begin());
 }
 
-void SmallProducts::block(ArrayRef<Memory> weights, Value row,
-                          int64_t blockRows, Value first, int64_t columns,
-                          bool ahead, int64_t tileColumns, const Store &store) {
+Value SmallProducts::partAt(int64_t part, Value row, Value column) {
+  Value line = code.add(code.mul(code.integer(part), rowCount), row);
+  return code.add(code.mul(line, code.integer(tileColumns)), column);
+}
+
+Value SmallProducts::part(int64_t part, Value row, Value column,
+                          int64_t count) {
+  return code.loadSome(parts, partAt(part, row, column), count);
+}
+
+void SmallProducts::emitBlock(ArrayRef<Memory> weights, const Block &block) {
   SmallVector<WeightRow> weightRows;
   for (const Memory &weight : weights) {
-    for (int64_t c = 0; c < columns; ++c) {
-      Value column = code.add(first, code.integer(c));
+    for (int64_t c = 0; c < block.columns; ++c) {
+      Value column = code.add(block.first, code.integer(c));
       weightRows.push_back({weight, code.mul(column, code.integer(inner))});
     }
   }
   SmallVector<Value> rowAt;
-  for (int64_t r = 0; r < blockRows; ++r) {
+  for (int64_t r = 0; r < block.rows; ++r) {
     rowAt.push_back(
-        code.mul(code.add(row, code.integer(r)), code.integer(inner)));
+        code.mul(code.add(block.row, code.integer(r)), code.integer(inner)));
   }
-  SmallVector<Value> vectors = sumsOf(weightRows, rowAt, ahead, tileColumns);
+  SmallVector<Value> vectors = sumsOf(weightRows, rowAt);
   // Packed: sum i is lane i % size of vector i / size. The columns of one row
   // stay in one vector.
-  int64_t size = lanes / columns * columns;
+  int64_t size = lanes / block.columns * block.columns;
   SmallVector<Value> packed;
   for (size_t i = 0; i < vectors.size(); i += size) {
     size_t some = std::min<size_t>(size, vectors.size() - i);
@@ -182,41 +191,43 @@ void SmallProducts::block(ArrayRef<Memory> weights, Value row,
       packed[i / size] = code.insert(scalars[i], packed[i / size], i % size);
     }
   }
-  for (int64_t r = 0; r < blockRows; ++r) {
-    SmallVector<Value> sums;
-    for (size_t w = 0; w < weights.size(); ++w) {
-      int64_t i = (r * static_cast<int64_t>(weights.size()) + w) * columns;
-      sums.push_back(code.slice(packed[i / size], i % size, columns));
-    }
-    store(code.add(row, code.integer(r)), first, columns, sums);
+  auto count = static_cast<int64_t>(weights.size());
+  for (int64_t i = 0; i < block.rows * count; ++i) {
+    Value sums = code.slice(packed[i * block.columns / size],
+                            i * block.columns % size, block.columns);
+    Value row = code.add(block.row, code.integer(i / count));
+    code.storeSome(sums, parts,
+                   partAt(block.part + i % count, row, block.column));
   }
 }
 
+/// As many columns as accumulators and streams allow; a divisor of `count`.
+int64_t SmallProducts::blockColumns(int64_t rows, int64_t weights,
+                                    int64_t count) const {
+  int64_t fit = std::min(maxSums / (rows * weights), streams / weights);
+  int64_t columns = std::min(count, std::max<int64_t>(1, fit));
+  while (count % columns) {
+    --columns;
+  }
+  return columns;
+}
+
 void SmallProducts::emit(ArrayRef<Memory> weights, Value first, int64_t count,
-                         const Store &store) {
+                         int64_t part) {
   bool one = x.type.hasStaticShape() &&
              x.type.getNumElements() == inner; // a single row
   Value row = code.integer(0);
   for (int64_t size = one ? 1 : maxRows; size >= 1; size /= 2) {
     Value end = code.sub(rowCount, code.integer(size - 1));
-    int64_t fit = maxSums / (size * static_cast<int64_t>(weights.size()));
-    int64_t columns = std::min<int64_t>(count, std::max<int64_t>(1, fit));
-    while (count % columns) {
-      --columns;
-    }
+    int64_t columns = blockColumns(size, weights.size(), count);
     row = code.loop(row, end, size, row, [&](Value at, ValueRange) {
-      for (int64_t c = 0; c < count; c += columns) {
-        block(weights, at, size, code.add(first, code.integer(c)), columns,
-              /*ahead=*/size == maxRows || one, count, store);
-      }
+      code.loop(code.integer(0), code.integer(count), columns, ValueRange(),
+                [&](Value c, ValueRange) {
+                  emitBlock(weights,
+                            {at, code.add(first, c), c, size, columns, part});
+                  return SmallVector<Value>();
+                });
       return SmallVector<Value>{code.add(at, code.integer(size))};
     })[0];
   }
-}
-
-void SmallProducts::emitTile(ArrayRef<Memory> weights, Value first,
-                             int64_t count, int64_t total, const Store &store) {
-  code.eachTile(first, count, total, [&](Value column, int64_t size) {
-    emit(weights, column, size, store);
-  });
 }

@@ -196,6 +196,12 @@ struct VerifyPlanned : rill::impl::VerifyPlannedPassBase<VerifyPlanned> {
   LogicalResult check(VariantOp variant) {
     SmallVector<Buffer> buffers = collectBuffers(variant);
     int64_t arena = variant.getArenaBytes().value_or(-1);
+    int64_t needed = scratchBytes(variant);
+    int64_t scratch = variant.getScratchBytes().value_or(0);
+    if (scratch < needed) {
+      return variant.emitError() << "has " << scratch << " bytes of scratch, "
+                                 << "but a kernel asks for " << needed;
+    }
     for (Buffer &buffer : buffers) {
       auto dispatch = cast<DispatchOp>(buffer.result.getOwner());
       if (!dispatch.getOffsets() ||

@@ -44,7 +44,7 @@ private:
   Tensor lastRow(LastRowOp op);
   Tensor stack(StackOp op);
   Tensor positionResize(PositionResizeOp op);
-  Tensor pixelUnshuffle(PixelUnshuffleOp op);
+  rt::Result<Tensor> pixelUnshuffle(PixelUnshuffleOp op);
 
   // StateOps.cpp
   rt::Status weightRead(WeightReadOp op);

@@ -372,10 +372,15 @@ Tensor Frame::positionResize(PositionResizeOp op) {
   return result;
 }
 
-Tensor Frame::pixelUnshuffle(PixelUnshuffleOp op) {
+rt::Result<Tensor> Frame::pixelUnshuffle(PixelUnshuffleOp op) {
   const Tensor &x = get(op.getX());
   int64_t height = indices[op.getHeight()], width = indices[op.getWidth()];
   int64_t f = op.getFactor(), depth = x.dim(2);
+  if (height % f || width % f) {
+    return error(op,
+                 rt::format("%lld x %lld is no multiple of %lld",
+                            (long long)height, (long long)width, (long long)f));
+  }
   int64_t rows = height / f, columns = width / f;
   Tensor y = make(op, {x.dim(0), rows * columns, f * f * depth});
   for (int64_t r = 0; r < y.rows(); ++r) {

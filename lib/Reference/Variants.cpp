@@ -42,7 +42,8 @@ static bool inRange(plan::VariantOp variant,
   return llvm::all_of(variant.getSymbols(), [&](NamedAttribute entry) {
     auto range = cast<DenseI64ArrayAttr>(entry.getValue());
     int64_t value = *plan::evaluateProgram(entry.getName().getValue(), symbols);
-    return range[0] <= value && value <= range[1];
+    int64_t step = range.size() > 2 ? range[2] : 1;
+    return range[0] <= value && value <= range[1] && value % step == 0;
   });
 }
 

@@ -27,7 +27,10 @@ using plan::DispatchOp, plan::KernelOp, plan::SymbolOp, plan::VariantOp,
     plan::ViewOp;
 
 namespace {
-using Range = std::pair<int64_t, int64_t>;
+/// Values low, low + step, ... of a symbol, none above `high`.
+struct Range {
+  int64_t low, high, step = 1;
+};
 using Ranges = SmallVector<std::pair<StringRef, Range>>;
 
 /// Builds one variant of one method.
@@ -75,8 +78,8 @@ struct FormPlans : rill::impl::FormPlansPassBase<FormPlans> {
 llvm::StringMap<int64_t> VariantBuilder::fixedSymbols(const Ranges &ranges) {
   llvm::StringMap<int64_t> fixed;
   for (auto [symbol, range] : ranges) {
-    if (range.first == range.second) {
-      fixed[symbol] = range.first;
+    if (range.low == range.high) {
+      fixed[symbol] = range.low;
     }
   }
   return fixed;
@@ -304,8 +307,12 @@ LogicalResult VariantBuilder::build(int64_t number) {
   }
   SmallVector<NamedAttribute> symbols;
   for (auto [symbol, range] : ranges) {
-    symbols.push_back(builder.getNamedAttr(
-        symbol, builder.getDenseI64ArrayAttr({range.first, range.second})));
+    SmallVector<int64_t> ends = {range.low, range.high};
+    if (range.step > 1) {
+      ends.push_back(range.step);
+    }
+    symbols.push_back(
+        builder.getNamedAttr(symbol, builder.getDenseI64ArrayAttr(ends)));
   }
   Operation *ret = method.getBody().front().getTerminator();
   SmallVector<Attribute> inputNames, outputNames;
@@ -369,8 +376,9 @@ SmallVector<Ranges> FormPlans::rangesOf(func::FuncOp method) {
   StringRef role = method->getAttrOfType<StringAttr>("rill.method").getValue();
   if (role == "vision_encoder") {
     int64_t patches = limit("max_patches", 1024);
-    int64_t low = limit("downsample", 1);
-    return {{{"h", Range(low, patches)}, {"w", Range(low, patches)}}};
+    int64_t step = limit("downsample", 1);
+    Range side{step, patches, step};
+    return {{{"h", side}, {"w", side}}};
   }
   SmallVector<Ranges> all;
   bool block = role == "draft" || role == "draft_verify";
@@ -385,7 +393,7 @@ SmallVector<Ranges> FormPlans::rangesOf(func::FuncOp method) {
   }
   auto add = [&](int64_t low, int64_t high) {
     if (low <= std::min(high, end)) {
-      all.push_back({{"S", Range(low, std::min(high, end))}});
+      all.push_back({{"S", Range{low, std::min(high, end)}}});
     }
   };
   if (role == "token_embedding") {
@@ -424,7 +432,7 @@ void FormPlans::runOnOperation() {
       splitFused(many);
       for (auto [number, ranges] : llvm::enumerate(rangesOf(method))) {
         bool few =
-            ranges[0].first == "S" && ranges[0].second.second <= kSmallRows;
+            ranges[0].first == "S" && ranges[0].second.high <= kSmallRows;
         VariantBuilder variant(module, few ? method : many, target, *policy,
                                ranges, !few, noGeneric, kernels);
         if (failed(variant.build(static_cast<int64_t>(number)))) {

@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <initializer_list>
+#include <span>
 
 namespace rill::rt {
 
@@ -27,17 +28,23 @@ inline Status statusFromC(rill_status error) {
   return copy;
 }
 
-/// A view of the caller's memory; an empty shape is for outputs.
-inline rill_tensor makeTensor(void *data, size_t bytes, int32_t dtype,
-                              std::initializer_list<int64_t> shape) {
+/// A view of the caller's memory, which a call only reads when it is an input;
+/// an empty shape is for outputs.
+inline rill_tensor makeTensor(const void *data, size_t bytes, int32_t dtype,
+                              std::span<const int64_t> shape) {
   rill_tensor value = {};
   value.size = sizeof(value);
-  value.data = data;
+  value.data = const_cast<void *>(data);
   value.bytes = bytes;
   value.dtype = dtype;
   value.rank = static_cast<int32_t>(shape.size());
-  std::copy(shape.begin(), shape.end(), value.shape);
+  std::copy_n(shape.begin(), std::min(shape.size(), std::size(value.shape)),
+              value.shape);
   return value;
+}
+inline rill_tensor makeTensor(const void *data, size_t bytes, int32_t dtype,
+                              std::initializer_list<int64_t> shape) {
+  return makeTensor(data, bytes, dtype, std::span(shape.begin(), shape.end()));
 }
 
 } // namespace rill::rt

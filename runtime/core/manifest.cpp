@@ -154,10 +154,15 @@ static Status readVariant(const JsonField &field, MethodVariant &variant) {
   for (auto &[symbol, range] : members) {
     size_t index = std::string_view("Shw").find(symbol);
     RILL_ASSIGN(auto ends, range.asInts());
-    if (symbol.size() != 1 || index > 2 || ends.size() != 2 || ends[0] < 1 ||
-        ends[0] > ends[1]) {
-      return range.error("is no symbol with a range [min, max]");
+    if (ends.size() == 2) {
+      ends.push_back(1);
     }
+    if (symbol.size() != 1 || index > 2 || ends.size() != 3 || ends[0] < 1 ||
+        ends[0] > ends[1] || ends[2] < 1 || ends[0] % ends[2]) {
+      return range.error("is no symbol with a range [min, max] or [min, max, "
+                         "step]");
+    }
+    variant.step[index] = ends[2];
     variant.min[index] = ends[0];
     variant.max[index] = ends[1];
     variant.bound[index] = true;

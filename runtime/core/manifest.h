@@ -34,6 +34,7 @@ struct Signature {
 struct MethodVariant {
   std::string target;
   int64_t min[3] = {1, 1, 1}, max[3] = {1, 1, 1};
+  int64_t step[3] = {1, 1, 1};           ///< values are multiples of it
   bool bound[3] = {false, false, false}; ///< symbols that have a range
   uint32_t plan;                         ///< section
 };

@@ -217,7 +217,8 @@ Result<size_t> Session::chooseVariant(const Method &method,
     bool fits = true;
     for (int i = 0; i < 3; ++i) {
       fits &= symbols.values[i] >= all[v].variant->min[i] &&
-              symbols.values[i] <= all[v].variant->max[i];
+              symbols.values[i] <= all[v].variant->max[i] &&
+              symbols.values[i] % all[v].variant->step[i] == 0;
     }
     int64_t patches = all[v].plan.header.max_patches;
     if (fits &&
@@ -229,7 +230,8 @@ Result<size_t> Session::chooseVariant(const Method &method,
                    format("no variant takes S = %lld, h = %lld, w = %lld",
                           (long long)symbols.values[0],
                           (long long)symbols.values[1],
-                          (long long)symbols.values[2]));
+                          (long long)symbols.values[2]),
+                   "rill-inspect --plan shows the ranges");
 }
 
 Status Session::checkCapacity(const Method &method, int64_t rows) const {

@@ -40,10 +40,6 @@ static void giveOut(Struct value, Struct *out) {
   std::memcpy(static_cast<void *>(out), &value, size);
 }
 
-static bool isText(const char *text, size_t bytes) {
-  return isUtf8({text, bytes});
-}
-
 rill_status rill_generator_create(const rill_model *model,
                                   rill_session *session, rill_generator **out) {
   auto generator = Generator::create(model, session);
@@ -66,12 +62,16 @@ rill_status rill_add_image_bytes(rill_generator *generator, const void *data,
 
 rill_status rill_add_image_rgb(rill_generator *generator, const uint8_t *rgb,
                                int64_t width, int64_t height) {
-  constexpr int64_t kLongest = 65535;
-  if (width < 1 || height < 1 || width > kLongest || height > kLongest) {
+  if (width < 1 || height < 1) {
     return toC(makeError(ErrorCode::InputInvalid, "rill_add_image_rgb",
                          format("a picture of %lld x %lld pixels",
-                                (long long)width, (long long)height),
-                         "give 1 to 65535 pixels a side"));
+                                (long long)width, (long long)height)));
+  }
+  if (Status status = detail::checkImageSize(static_cast<uint64_t>(width),
+                                             static_cast<uint64_t>(height),
+                                             "rill_add_image_rgb", {});
+      !status.ok()) {
+    return toC(status);
   }
   Image image;
   image.width = width;
@@ -82,7 +82,7 @@ rill_status rill_add_image_rgb(rill_generator *generator, const uint8_t *rgb,
 
 rill_status rill_add_text(rill_generator *generator, const char *text,
                           size_t bytes, int32_t special) {
-  if (!isText(text, bytes)) {
+  if (!isUtf8({text, bytes})) {
     return toC(makeError(ErrorCode::InputInvalid, "rill_add_text",
                          "the text is not UTF-8"));
   }

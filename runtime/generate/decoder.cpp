@@ -99,9 +99,9 @@ Status Decoder::embed(std::span<const int64_t> tokens, uint8_t *rows) {
   for (size_t done = 0; done < tokens.size();) {
     size_t count =
         std::min(tokens.size() - done, static_cast<size_t>(chunkRows));
-    rill_tensor input = makeTensor(const_cast<int64_t *>(tokens.data() + done),
-                                   count * sizeof(int64_t), RILL_I64,
-                                   {1, static_cast<int64_t>(count)});
+    rill_tensor input =
+        makeTensor(tokens.data() + done, count * sizeof(int64_t), RILL_I64,
+                   {1, static_cast<int64_t>(count)});
     rill_tensor output = makeTensor(rows + done * rowBytes(),
                                     count * rowBytes(), elementType, {});
     RILL_TRY(statusFromC(
@@ -122,11 +122,10 @@ static void fillPositions(std::vector<int64_t> &positions, int64_t first,
 Status Decoder::decode(const uint8_t *rows, int64_t count, int64_t first,
                        bool context) {
   fillPositions(positions, first, count);
-  rill_tensor inputs[] = {makeTensor(const_cast<uint8_t *>(rows),
-                                     count * rowBytes(), elementType,
-                                     {1, count, width}),
-                          makeTensor(positions.data(), count * sizeof(int64_t),
-                                     RILL_I64, {1, count})};
+  rill_tensor inputs[] = {
+      makeTensor(rows, count * rowBytes(), elementType, {1, count, width}),
+      makeTensor(positions.data(), count * sizeof(int64_t), RILL_I64,
+                 {1, count})};
   rill_tensor output = makeTensor(
       lastLogits.data(), lastLogits.size() * sizeof(float), RILL_F32, {});
   return statusFromC(rill_invoke(session,
@@ -142,7 +141,7 @@ Status Decoder::plainStep(std::span<const int64_t> history, bool context) {
 }
 
 /// `count` integers as [1,count].
-static rill_tensor integers(std::vector<int64_t> &values, int64_t count) {
+static rill_tensor integers(const std::vector<int64_t> &values, int64_t count) {
   return makeTensor(values.data(), count * sizeof(int64_t), RILL_I64,
                     {1, count});
 }

@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "rill.h"
+#include "runtime/core/c_helpers.h"
 #include "runtime/core/manifest.h"
 
 #include <algorithm>
@@ -27,18 +28,6 @@ void check(rill_status error) {
                  rill_error_where(error), rill_error_why(error));
     std::exit(1);
   }
-}
-
-rill_tensor tensorOf(const void *data, size_t bytes, int32_t dtype,
-                     std::vector<int64_t> shape) {
-  rill_tensor tensor = {};
-  tensor.size = sizeof(tensor);
-  tensor.data = const_cast<void *>(data);
-  tensor.bytes = bytes;
-  tensor.dtype = dtype;
-  tensor.rank = static_cast<int32_t>(shape.size());
-  std::copy(shape.begin(), shape.end(), tensor.shape);
-  return tensor;
 }
 
 /// Sizes of the model.
@@ -68,18 +57,20 @@ std::vector<float> feed(rill_session *session, const Sizes &sizes,
   auto rows = static_cast<int64_t>(ids.size());
   int32_t dtype = sizes.bf16 ? RILL_BF16 : RILL_F32;
   std::vector<uint8_t> embeds(rows * sizes.hidden * (sizes.bf16 ? 2 : 4));
-  rill_tensor words = tensorOf(ids.data(), rows * 8, RILL_I64, {1, rows});
-  rill_tensor middle = tensorOf(embeds.data(), embeds.size(), dtype, {});
+  rill_tensor words = rt::makeTensor(ids.data(), rows * 8, RILL_I64, {1, rows});
+  rill_tensor middle = rt::makeTensor(embeds.data(), embeds.size(), dtype, {});
   check(rill_invoke(session, "token_embedding", &words, 1, &middle, 1));
   std::vector<int64_t> positions;
   for (int64_t s = 0; s < rows; ++s) {
     positions.push_back(position + s);
   }
   rill_tensor inputs[] = {
-      tensorOf(embeds.data(), embeds.size(), dtype, {1, rows, sizes.hidden}),
-      tensorOf(positions.data(), rows * 8, RILL_I64, {1, rows})};
+      rt::makeTensor(embeds.data(), embeds.size(), dtype,
+                     {1, rows, sizes.hidden}),
+      rt::makeTensor(positions.data(), rows * 8, RILL_I64, {1, rows})};
   std::vector<float> logits(sizes.vocab);
-  rill_tensor output = tensorOf(logits.data(), logits.size() * 4, RILL_F32, {});
+  rill_tensor output =
+      rt::makeTensor(logits.data(), logits.size() * 4, RILL_F32, {});
   check(rill_invoke(session, "text_decoder", inputs, 2, &output, 1));
   return logits;
 }

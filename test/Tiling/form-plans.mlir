@@ -10,7 +10,7 @@ module attributes {rill.model = {max_seq_len = 32 : i64}} {
   // CHECK: rill_plan.variant @text_decoder.0.x86_64_v3 method "text_decoder" target "x86-64-v3" when {S = array<i64: 1, 1>}
   // CHECK-SAME: input_limits = array<i64: 0, 40>
   // CHECK: %[[W:.*]] = rill_plan.weight @a offset = 0
-  // CHECK: %[[Y:.*]] = rill_plan.dispatch @[[LINEAR:.*]](%{{.*}}, %[[W]]) grid "6" access [1, 1] : (tensor<1x1x24xf32>, tensor<24x24xbf16>) -> tensor<1x1x24xf32>
+  // CHECK: %[[Y:.*]] = rill_plan.dispatch @[[LINEAR:.*]](%{{.*}}, %[[W]]) grid "2" access [1, 1] : (tensor<1x1x24xf32>, tensor<24x24xbf16>) -> tensor<1x1x24xf32>
   // CHECK: %[[W2:.*]] = rill_plan.weight @b offset = 384
   // CHECK: %[[S0:.*]] = rill_plan.state @c0
   // CHECK: rill_plan.dispatch @[[APPEND:.*]](%{{.*}}, %[[S0]]) grid "1" access [1, 2]

@@ -31,8 +31,8 @@ def write_prompts(folder, seed, count):
 
 
 def bench(build, model, *flags):
-    out = run(build + "/bin/rill-bench", "-m", model, "-o", "json", "-p", "1", "--rows", "1",
-              "--patches", "2x2", *flags, capture_output=True, text=True).stdout
+    out = run(build + "/bin/rill-bench", "-m", model, "-o", "json", "-p", "0", "--rows", "0",
+              "--patches", "0", *flags, capture_output=True, text=True).stdout
     return json.loads(out)
 
 
@@ -52,7 +52,7 @@ def greedy(args, work):
         for dtype in ("f32", "bf16"):
             model = compile_demo(args.build, work, draft, dtype)
             for width in (4, 8, 16):
-                found = bench(args.build, model, "-n", "1", "-d", "1", "-r", "1", "--prompts",
+                found = bench(args.build, model, "-n", "0", "-r", "1", "--prompts",
                               prompts, "--spec-draft-n-max", width - 1)["prompts"]
                 holds = holds and found["equal"] == found["prompts"] == args.count
                 print(f"demo, {name} drafter, {dtype}, width {width}: {found['equal']} of "
@@ -75,7 +75,7 @@ def speed(args, work):
     for number in range(args.rounds):
         synthetic = bench(args.build, work + "/m/m.rill", "-t", args.threads, "-n", "32", "-d",
                           "128", "-r", "3", "--spec-synth-len", "4")["synthetic"]
-        found = bench(args.build, demo, "-t", args.threads, "-n", "1", "-d", "1", "-r", "5",
+        found = bench(args.build, demo, "-t", args.threads, "-n", "0", "-r", "5",
                       "--prompts", prompts)["prompts"]
         rounds.append({"verify to decode": synthetic["verify"] / synthetic["decode"],
                        "outside both": synthetic["outside"],

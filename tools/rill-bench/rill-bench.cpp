@@ -11,6 +11,7 @@
 #include "rill.h"
 #include "runtime/core/c_helpers.h"
 #include "runtime/core/manifest.h"
+#include "runtime/core/plan.h"
 #include "runtime/formats/file_writer.h"
 
 #include <algorithm>
@@ -58,8 +59,12 @@ private:
                      const std::function<rt::Status()> &prepare,
                      const std::function<rt::Status()> &body,
                      std::vector<Row> &rows);
-  /// Sum of elements and bytes of the matrices of text (or vision).
+  /// Sums of elements and bytes of the matrices, and of the query widths.
   void countWeights();
+  /// FLOPs of text_decoder: `rows` rows behind `first` others, with logits for
+  /// `logitRows` of them.
+  double textFlops(int64_t first, int64_t rows, int64_t logitRows) const;
+  double visionFlops(int64_t h, int64_t w) const;
 
   std::unique_ptr<rill_model, void (*)(rill_model *)> model{nullptr,
                                                             rill_close};
@@ -71,7 +76,8 @@ private:
   int64_t hidden = 0, vocabulary = 0, chunk = 1, depth3p = 0;
   size_t elementSize = 4;
   int32_t dtype = RILL_F32;
-  double textBytes = 0, textElements = 0, headElements = 0, visionElements = 0;
+  double textBytes = 0, textElements = 0, headElements = 0, textQueries = 0;
+  double visionElements = 0, visionQueries = 0, projectorElements = 0;
   int used = 1;
 };
 } // namespace
@@ -85,6 +91,11 @@ void Bench::countWeights() {
     auto has = [&](const char *part) {
       return weight.name.find(part) != std::string::npos;
     };
+    bool matrix = weight.shape.size() == 2;
+    if (matrix && has("q_proj")) {
+      (has("vision_tower") ? visionQueries : textQueries) +=
+          static_cast<double>(weight.shape[0]);
+    }
     if (has("embed_tokens")) {
       embedding = static_cast<double>(weight.bytes);
       headElements = elements;
@@ -93,13 +104,36 @@ void Bench::countWeights() {
       textBytes += static_cast<double>(weight.bytes);
     } else if (has("language_model.layers") || has("embedding_norm")) {
       textBytes += static_cast<double>(weight.bytes);
-      textElements += weight.shape.size() == 2 ? elements : 0;
-    } else if (weight.shape.size() == 2 && has("vision_tower") &&
-               !has("position_embedding")) {
+      textElements += matrix ? elements : 0;
+    } else if (matrix && has("vision_tower") && !has("position_embedding")) {
       visionElements += elements;
+    } else if (matrix && has("multi_modal_projector")) {
+      projectorElements += elements;
     }
   }
   textBytes += tied ? embedding : 0;
+}
+
+/// Two per weight and row; attention: two products of a query with each key it
+/// sees, and two with each value.
+double Bench::textFlops(int64_t first, int64_t rows, int64_t logitRows) const {
+  auto count = static_cast<double>(rows);
+  double keys = count * static_cast<double>(first) + count * (count + 1) / 2;
+  return 2 * (textElements * count +
+              headElements * static_cast<double>(logitRows)) +
+         4 * textQueries * keys;
+}
+
+double Bench::visionFlops(int64_t h, int64_t w) const {
+  auto patches = static_cast<double>(h * w);
+  rt::Symbols symbols;
+  symbols.values[1] = h;
+  symbols.values[2] = w;
+  const rt::Signature &out = manifest.method("vision_encoder")->outputs[0];
+  auto merged = rt::runProgram(out.shape[1].program, symbols).value_or(0);
+  return 2 * (visionElements * patches +
+              projectorElements * static_cast<double>(merged)) +
+         4 * visionQueries * patches * patches;
 }
 
 rt::Status Bench::open(const Flags &flags) {
@@ -207,15 +241,15 @@ rt::Status Bench::measure(Row row, int repeat,
 rt::Status Bench::run(const Flags &flags, std::vector<Row> &rows) {
   auto nothing = [] { return rt::Status(); };
   for (int64_t count : flags.prompt) {
-    double flops =
-        2 * (textElements * static_cast<double>(count) + headElements);
+    Row row{"pp" + std::to_string(count), 0, textBytes, textFlops(0, count, 1)};
     RILL_TRY(measure(
-        {"pp" + std::to_string(count), 0, textBytes, flops}, flags.repeat,
-        nothing, [&] { return prefill(count); }, rows));
+        row, flags.repeat, nothing, [&] { return prefill(count); }, rows));
   }
-  for (int64_t depth : flags.depth) {
+  for (int64_t depth : flags.tokens ? flags.depth : std::vector<int64_t>()) {
     Row row{"tg" + std::to_string(flags.tokens) + " @ " + std::to_string(depth),
-            0, textBytes, 2 * (textElements + headElements)};
+            0, textBytes,
+            textFlops(depth, flags.tokens, flags.tokens) /
+                static_cast<double>(flags.tokens)};
     RILL_TRY(measure(
         row, flags.repeat, [&] { return prefill(depth); },
         [&]() -> rt::Status {
@@ -228,11 +262,13 @@ rt::Status Bench::run(const Flags &flags, std::vector<Row> &rows) {
     rows.back().seconds /= static_cast<double>(flags.tokens);
   }
   for (int64_t count : flags.rows) {
-    Row row{"rows" + std::to_string(count) + " @ 128", 0, textBytes,
-            2 * (textElements + headElements) * static_cast<double>(count)};
+    int64_t depth = flags.depth.front();
+    Row row{"rows" + std::to_string(count) + " @ " + std::to_string(depth), 0,
+            textBytes, textFlops(depth, count, count)};
     RILL_TRY(measure(
-        row, flags.repeat, [&] { return prefill(128); },
-        [&] { return decoder("text_decoder_rows", count, 128, count); }, rows));
+        row, flags.repeat, [&] { return prefill(depth); },
+        [&] { return decoder("text_decoder_rows", count, depth, count); },
+        rows));
   }
   for (const std::string &image :
        depth3p ? flags.images : std::vector<std::string>()) {
@@ -241,7 +277,7 @@ rt::Status Bench::run(const Flags &flags, std::vector<Row> &rows) {
       return rt::makeError(rt::ErrorCode::BadUsage, "--patches",
                            image + " is no HxW in patches");
     }
-    Row row{"image " + image, 0, 0, 2 * visionElements * h * w};
+    Row row{"image " + image, 0, 0, visionFlops(h, w)};
     RILL_TRY(measure(
         row, flags.repeat, nothing, [&] { return vision(h, w); }, rows));
   }
@@ -341,12 +377,20 @@ int main(int argc, char **argv) {
             "  rill-bench -m lfm.rill -o json\n");
   Flags flags;
   tool.option("-m,--model", flags.model, "the .rill file")->required();
-  tool.option("-p,--n-prompt", flags.prompt, "prefill lengths")->delimiter(',');
-  tool.option("-n,--n-gen", flags.tokens, "tokens decoded per repetition");
+  const CLI::Range counts(int64_t(0), int64_t(1) << 30);
+  tool.option("-p,--n-prompt", flags.prompt, "prefill lengths; 0: none")
+      ->delimiter(',')
+      ->check(counts);
+  tool.option("-n,--n-gen", flags.tokens,
+              "tokens decoded per repetition; 0: none")
+      ->check(counts);
   tool.option("-d,--n-depth", flags.depth, "context before decoding")
-      ->delimiter(',');
-  tool.option("--rows", flags.rows, "rows of text_decoder_rows")
-      ->delimiter(',');
+      ->delimiter(',')
+      ->check(counts);
+  tool.option("--rows", flags.rows,
+              "rows of text_decoder_rows at the first depth; 0: none")
+      ->delimiter(',')
+      ->check(counts);
   tool.option("--spec-synth-len", flags.specLength,
               "drafts that commit this many tokens a step whatever matches")
       ->check(CLI::Range(1, 16));
@@ -354,7 +398,7 @@ int main(int argc, char **argv) {
       ->check(CLI::Range(1, 15));
   tool.option("--prompts", flags.prompts,
               "JSON lines {prompt, image} to answer with drafts and without");
-  tool.option("--patches", flags.images, "crops, HxW in patches")
+  tool.option("--patches", flags.images, "crops, HxW in patches; 0: none")
       ->delimiter(',');
   tool.option("-r,--repetitions", flags.repeat,
               "repetitions; the median counts")
@@ -367,6 +411,9 @@ int main(int argc, char **argv) {
   if (!tool.parse(argc, argv, code)) {
     return code;
   }
+  std::erase(flags.prompt, 0);
+  std::erase(flags.rows, 0);
+  std::erase(flags.images, "0");
   Bench bench;
   rt::Status status = bench.open(flags);
   if (!status.ok()) {

@@ -13,6 +13,10 @@ namespace rill::tools {
 /// "[1,2,3]"
 std::string shapeText(const std::vector<int64_t> &shape);
 
+/// Ranges of a variant's symbols: " S 2..8", " h 2..1024 w 2..1024 in steps
+/// of 2".
+std::string rangesText(const rt::MethodVariant &variant);
+
 /// Prints what import would use of a checkpoint folder; `tensors` adds one
 /// line per tensor, `full` reads all weights. The error is import's.
 rt::Status inspectFolder(const std::string &folder, bool tensors, bool full);

@@ -87,16 +87,31 @@ static std::vector<Buffer> buffersOf(const rt::Plan &plan) {
   return buffers;
 }
 
+std::string rill::tools::rangesText(const rt::MethodVariant &variant) {
+  std::string text;
+  for (int i = 0; i < 3; ++i) {
+    if (variant.bound[i]) {
+      text += format(" %c %lld..%lld", "Shw"[i], (long long)variant.min[i],
+                     (long long)variant.max[i]);
+    }
+  }
+  for (int64_t step : variant.step) {
+    if (step > 1) {
+      return text + format(" in steps of %lld", (long long)step);
+    }
+  }
+  return text;
+}
+
 static std::string panel(const rt::Artifact &artifact, const rt::Method &method,
                          const rt::MethodVariant &variant, const rt::Plan &plan,
                          int top) {
   std::string text = format(
-      "<text x=\"%d\" y=\"%d\">%s %s S %lld..%lld: %zu dispatches, arena %llu "
+      "<text x=\"%d\" y=\"%d\">%s %s%s: %zu dispatches, arena %llu "
       "bytes</text>\n",
       kLeft, top + 14, escaped(method.name).c_str(),
-      escaped(variant.target).c_str(), (long long)variant.min[0],
-      (long long)variant.max[0], plan.dispatches.size(),
-      (unsigned long long)plan.header.arena_bytes);
+      escaped(variant.target).c_str(), tools::rangesText(variant).c_str(),
+      plan.dispatches.size(), (unsigned long long)plan.header.arena_bytes);
   text += format("<rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" "
                  "class=\"arena\"/>\n",
                  kLeft, top + 20, kWidth, kHeight);

@@ -86,10 +86,9 @@ static rt::Status printPlans(const rt::Artifact &artifact) {
   for (const rt::Method &method : artifact.manifest().methods) {
     for (const rt::MethodVariant &variant : method.variants) {
       RILL_ASSIGN(rt::Plan plan, rt::readPlan(artifact, method, variant));
-      std::printf("%s %s S %lld..%lld: %zu dispatches, arena %llu bytes\n",
+      std::printf("%s %s%s: %zu dispatches, arena %llu bytes\n",
                   method.name.c_str(), variant.target.c_str(),
-                  (long long)variant.min[0], (long long)variant.max[0],
-                  plan.dispatches.size(),
+                  tools::rangesText(variant).c_str(), plan.dispatches.size(),
                   (unsigned long long)plan.header.arena_bytes);
     }
   }

@@ -122,16 +122,8 @@ static rt::Result<Value> parseText(const std::string &spec) {
 }
 
 static rill_tensor tensorOf(const Value &value) {
-  rill_tensor tensor = {};
-  tensor.size = sizeof(tensor);
-  tensor.data = const_cast<uint8_t *>(value.bytes.data());
-  tensor.bytes = value.bytes.size();
-  tensor.dtype = toC(value.dtype);
-  tensor.rank = static_cast<int32_t>(value.shape.size());
-  for (size_t d = 0; d < value.shape.size() && d < 8; ++d) {
-    tensor.shape[d] = value.shape[d];
-  }
-  return tensor;
+  return rt::makeTensor(value.bytes.data(), value.bytes.size(),
+                        toC(value.dtype), value.shape);
 }
 
 /// Bytes of an output in a call with these inputs.

@@ -24,7 +24,9 @@ def FormPlansPass : Pass<"rill-form-plans", "mlir::ModuleOp"> {
   let description = [{
     Makes one `rill_plan.variant` per method, target and range of the shape
     symbols, and one `rill_plan.kernel` per distinct dispatch. The target's
-    policy chooses each kernel's template, configuration and grid. Requires
+    policy chooses each kernel's template, configuration and grid. Variants of
+    more than 16 rows per sequence take fused short convolutions, attention
+    updates, stacked products and norm prologues apart first. Requires
     rotations with tables; removes the methods. Numerics: bit-exact.
   }];
   let options = [

@@ -54,6 +54,13 @@ static LogicalResult verifyDims(Operation *op, ArrayAttr dims, TypeRange types,
 
 LogicalResult KernelOp::verify() {
   Block &block = getBody().front();
+  if (Attribute scratch = getConfig().get("scratch")) {
+    auto text = dyn_cast<StringAttr>(scratch);
+    if (!text || !isWellFormedProgram(text.getValue())) {
+      return emitOpError("kernel_c2: scratch ")
+             << scratch << " is no shape program";
+    }
+  }
   if (failed(verifyDims(*this, getArgDims(), block.getArgumentTypes(),
                         "arg_dims"))) {
     return failure();
@@ -71,9 +78,12 @@ LogicalResult VariantOp::verify() {
     StringRef name = symbol.getName().getValue();
     auto range = dyn_cast<DenseI64ArrayAttr>(symbol.getValue());
     if ((name != "S" && name != "h" && name != "w") || !range ||
-        range.size() != 2 || range[0] < 1 || range[0] > range[1]) {
+        range.size() < 2 || range.size() > 3 || range[0] < 1 ||
+        range[0] > range[1] ||
+        (range.size() == 3 && (range[2] < 1 || range[0] % range[2]))) {
       return emitOpError("variant_c1: ")
-             << name << " is no symbol with a range [min, max]";
+             << name << " is no symbol with a range [min, max] or [min, max, "
+             << "step]";
     }
   }
   Block &block = getBody().front();

@@ -13,8 +13,24 @@ rill_plan.kernel @k template "generic" config {} layer "" dims [["S 8"]] -> [] {
   rill_plan.yield
 }
 // -----
+// expected-error @below {{kernel_c2: scratch "S mul" is no shape program}}
+rill_plan.kernel @k template "generic" config {scratch = "S mul"} layer "" dims [] -> [] {
+  rill_plan.yield
+}
+// -----
+// expected-error @below {{kernel_c2: scratch 64 : i64 is no shape program}}
+rill_plan.kernel @k template "generic" config {scratch = 64} layer "" dims [] -> [] {
+  rill_plan.yield
+}
+// -----
 // expected-error @below {{variant_c1: S is no symbol with a range}}
 rill_plan.variant @v method "m" target "t" when {S = array<i64: 4, 2>}
+    attributes {input_names = [], output_names = [], input_dims = [], output_dims = []} {
+  rill_plan.return
+}
+// -----
+// expected-error @below {{variant_c1: h is no symbol with a range}}
+rill_plan.variant @v method "m" target "t" when {h = array<i64: 3, 8, 2>}
     attributes {input_names = [], output_names = [], input_dims = [], output_dims = []} {
   rill_plan.return
 }

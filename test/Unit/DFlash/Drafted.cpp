@@ -145,8 +145,8 @@ Floats ByArtifact::call(const std::string &method, const Ids &ids,
                         int64_t first) {
   auto rows = static_cast<int64_t>(ids.size());
   auto positions = positionsFrom(first, ids.size());
-  rill_tensor input = rt::makeTensor(const_cast<int64_t *>(ids.data()),
-                                     ids.size() * 8, RILL_I64, {1, rows});
+  rill_tensor input =
+      rt::makeTensor(ids.data(), ids.size() * 8, RILL_I64, {1, rows});
   const rt::Method *signature = model->manifest().method(method);
   EXPECT_NE(signature, nullptr) << method;
   Floats embeds;

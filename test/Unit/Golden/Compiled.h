@@ -10,6 +10,7 @@
 
 #include "rill.h"
 #include "rill/Pipeline/Pipeline.h"
+#include "runtime/core/c_helpers.h"
 
 #include <cmath>
 #include <filesystem>
@@ -71,22 +72,10 @@ struct Compiled {
     rill_error_free(error);
   }
 
-  static rill_tensor tensor(const void *data, size_t bytes, int dtype,
-                            std::vector<int64_t> shape) {
-    rill_tensor tensor = {};
-    tensor.size = sizeof(tensor);
-    tensor.data = const_cast<void *>(data);
-    tensor.bytes = bytes;
-    tensor.dtype = dtype;
-    tensor.rank = static_cast<int32_t>(shape.size());
-    std::copy(shape.begin(), shape.end(), tensor.shape);
-    return tensor;
-  }
-
   static golden::Floats call(rill_session *session, const char *method,
                              std::vector<rill_tensor> inputs, size_t size) {
     golden::Floats result(size, NAN);
-    rill_tensor output = tensor(result.data(), size * 4, RILL_F32, {});
+    rill_tensor output = rt::makeTensor(result.data(), size * 4, RILL_F32, {});
     expectOk(
         rill_invoke(session, method, inputs.data(), inputs.size(), &output, 1));
     return result;
@@ -95,32 +84,33 @@ struct Compiled {
   golden::Backend backend() { return backend(session); }
 
   static golden::Backend backend(rill_session *session) {
-    return {
-        [session](const golden::Floats &patches, int64_t h, int64_t w) {
-          return call(session, "vision_encoder",
-                      {tensor(patches.data(), patches.size() * 4, RILL_F32,
-                              {1, h, w, 48})},
-                      h * w / 4 * 24);
-        },
-        [session](const golden::Ids &ids) {
-          auto rows = static_cast<int64_t>(ids.size());
-          return call(session, "token_embedding",
-                      {tensor(ids.data(), ids.size() * 8, RILL_I64, {1, rows})},
-                      rows * 24);
-        },
-        [session](const golden::Floats &embeds, int64_t position) {
-          auto rows = static_cast<int64_t>(embeds.size() / 24);
-          golden::Ids positions;
-          for (int64_t s = 0; s < rows; ++s) {
-            positions.push_back(position + s);
-          }
-          return call(session, "text_decoder",
-                      {tensor(embeds.data(), embeds.size() * 4, RILL_F32,
-                              {1, rows, 24}),
-                       tensor(positions.data(), rows * 8, RILL_I64, {1, rows})},
-                      40);
-        },
-        [session] { expectOk(rill_session_reset(session)); }};
+    return {[session](const golden::Floats &patches, int64_t h, int64_t w) {
+              return call(session, "vision_encoder",
+                          {rt::makeTensor(patches.data(), patches.size() * 4,
+                                          RILL_F32, {1, h, w, 48})},
+                          h * w / 4 * 24);
+            },
+            [session](const golden::Ids &ids) {
+              auto rows = static_cast<int64_t>(ids.size());
+              return call(session, "token_embedding",
+                          {rt::makeTensor(ids.data(), ids.size() * 8, RILL_I64,
+                                          {1, rows})},
+                          rows * 24);
+            },
+            [session](const golden::Floats &embeds, int64_t position) {
+              auto rows = static_cast<int64_t>(embeds.size() / 24);
+              golden::Ids positions;
+              for (int64_t s = 0; s < rows; ++s) {
+                positions.push_back(position + s);
+              }
+              return call(session, "text_decoder",
+                          {rt::makeTensor(embeds.data(), embeds.size() * 4,
+                                          RILL_F32, {1, rows, 24}),
+                           rt::makeTensor(positions.data(), rows * 8, RILL_I64,
+                                          {1, rows})},
+                          40);
+            },
+            [session] { expectOk(rill_session_reset(session)); }};
   }
 
   std::string path;

@@ -167,21 +167,21 @@ TEST_F(Fixture, ArtifactGivesTheLogits) {
   golden::Ids positions = {0, 1, 2, 3, 4};
   auto logits =
       Compiled::call(session, "text_decoder_rows",
-                     {Compiled::tensor(embeds.f.data(), embeds.f.size() * 4,
-                                       RILL_F32, {1, 5, 12}),
-                      Compiled::tensor(positions.data(), 40, RILL_I64, {1, 5})},
+                     {rt::makeTensor(embeds.f.data(), embeds.f.size() * 4,
+                                     RILL_F32, {1, 5, 12}),
+                      rt::makeTensor(positions.data(), 40, RILL_I64, {1, 5})},
                      160);
   expectClose(logits, "stage.language.prefill_logits", 160, 2 * kLogits);
   Tensor ids = tensor("input.decode_token_ids");
   for (int64_t step = 0; step < 3; ++step) {
     int64_t position = 5 + step;
-    auto row = Compiled::call(
-        session, "token_embedding",
-        {Compiled::tensor(&ids.i[step], 8, RILL_I64, {1, 1})}, 12);
+    auto row =
+        Compiled::call(session, "token_embedding",
+                       {rt::makeTensor(&ids.i[step], 8, RILL_I64, {1, 1})}, 12);
     auto next =
         Compiled::call(session, "text_decoder",
-                       {Compiled::tensor(row.data(), 48, RILL_F32, {1, 1, 12}),
-                        Compiled::tensor(&position, 8, RILL_I64, {1, 1})},
+                       {rt::makeTensor(row.data(), 48, RILL_F32, {1, 1, 12}),
+                        rt::makeTensor(&position, 8, RILL_I64, {1, 1})},
                        32);
     expectClose(next, "stage.language.decode_logits", 32, 2 * kLogits,
                 32 * step);

@@ -62,8 +62,7 @@ struct Model {
   Floats call(const char *method, std::vector<rill_tensor> inputs,
               size_t size) {
     Floats result(size, NAN);
-    rill_tensor output =
-        Compiled::tensor(result.data(), size * 4, RILL_F32, {});
+    rill_tensor output = rt::makeTensor(result.data(), size * 4, RILL_F32, {});
     auto status = session->invoke(method, inputs, {&output, 1});
     EXPECT_TRUE(status.ok()) << (status.ok() ? "" : status.get().render());
     return result;
@@ -78,13 +77,13 @@ struct Model {
     }
     Floats embeds = call(
         "token_embedding",
-        {Compiled::tensor(ids.data(), ids.size() * 8, RILL_I64, {batch, rows})},
+        {rt::makeTensor(ids.data(), ids.size() * 8, RILL_I64, {batch, rows})},
         ids.size() * 24);
     return call("text_decoder",
-                {Compiled::tensor(embeds.data(), embeds.size() * 4, RILL_F32,
-                                  {batch, rows, 24}),
-                 Compiled::tensor(positions.data(), positions.size() * 8,
-                                  RILL_I64, {batch, rows})},
+                {rt::makeTensor(embeds.data(), embeds.size() * 4, RILL_F32,
+                                {batch, rows, 24}),
+                 rt::makeTensor(positions.data(), positions.size() * 8,
+                                RILL_I64, {batch, rows})},
                 batch * 40);
   }
   std::vector<const void *> stateAddresses() const {

@@ -151,9 +151,9 @@ TEST(Runtime, ContextLimit) {
   golden::Ids positions(32, 0);
   golden::Floats embeds(32 * 24, 0.0f), logits(40);
   rill_tensor inputs[] = {
-      Compiled::tensor(embeds.data(), embeds.size() * 4, RILL_F32, {1, 32, 24}),
-      Compiled::tensor(positions.data(), 32 * 8, RILL_I64, {1, 32})};
-  rill_tensor output = Compiled::tensor(logits.data(), 160, RILL_F32, {});
+      rt::makeTensor(embeds.data(), embeds.size() * 4, RILL_F32, {1, 32, 24}),
+      rt::makeTensor(positions.data(), 32 * 8, RILL_I64, {1, 32})};
+  rill_tensor output = rt::makeTensor(logits.data(), 160, RILL_F32, {});
   rill_status error =
       rill_invoke(compiled.session, "text_decoder", inputs, 2, &output, 1);
   EXPECT_EQ(rill_error_code(error), 6003);
@@ -172,8 +172,8 @@ TEST(Runtime, BadCallsAreRefused) {
     rill_error_free(error);
     return code;
   };
-  auto input = Compiled::tensor(ids.data(), 16, RILL_I64, {1, 2});
-  auto output = Compiled::tensor(out.data(), out.size() * 4, RILL_F32, {});
+  auto input = rt::makeTensor(ids.data(), 16, RILL_I64, {1, 2});
+  auto output = rt::makeTensor(out.data(), out.size() * 4, RILL_F32, {});
   EXPECT_EQ(call("token_embedding", input, output), 0);
   EXPECT_EQ(call("no_such_method", input, output), 3106);
   auto wrong = input;

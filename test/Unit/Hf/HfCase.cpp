@@ -6,6 +6,7 @@
 #include "HfCase.h"
 
 #include "rill/Pipeline/Pipeline.h"
+#include "runtime/core/c_helpers.h"
 
 #include <algorithm>
 #include <cmath>
@@ -150,31 +151,20 @@ Model::~Model() {
   std::filesystem::remove_all(scratch, error);
 }
 
-static rill_tensor tensorOf(const void *data, size_t bytes, int dtype,
-                            std::vector<int64_t> shape) {
-  rill_tensor tensor = {};
-  tensor.size = sizeof(tensor);
-  tensor.data = const_cast<void *>(data);
-  tensor.bytes = bytes;
-  tensor.dtype = dtype;
-  tensor.rank = static_cast<int32_t>(shape.size());
-  std::copy(shape.begin(), shape.end(), tensor.shape);
-  return tensor;
-}
-
 /// Calls a method with one output of `elements`, f32 when `wide`, else of the
 /// activations' type; the result is widened.
 Floats Model::call(const char *method, const std::vector<rill_tensor> &inputs,
                    size_t elements, bool wide) {
   Floats result(elements, NAN);
   if (wide || !bf16) {
-    rill_tensor output = tensorOf(result.data(), elements * 4, RILL_F32, {});
+    rill_tensor output =
+        rt::makeTensor(result.data(), elements * 4, RILL_F32, {});
     expectOk(
         rill_invoke(session, method, inputs.data(), inputs.size(), &output, 1));
     return result;
   }
   std::vector<uint16_t> half(elements);
-  rill_tensor output = tensorOf(half.data(), elements * 2, RILL_BF16, {});
+  rill_tensor output = rt::makeTensor(half.data(), elements * 2, RILL_BF16, {});
   if (expectOk(rill_invoke(session, method, inputs.data(), inputs.size(),
                            &output, 1))) {
     for (size_t i = 0; i < elements; ++i) {
@@ -193,9 +183,9 @@ Floats Model::features(int64_t k) {
   }
   int64_t merged = rows * columns / (source.factor * source.factor);
   return call("vision_encoder",
-              {tensorOf(patches.data(), patches.size() * 4, RILL_F32,
-                        {source.batch, rows, columns,
-                         3 * source.patch * source.patch})},
+              {rt::makeTensor(patches.data(), patches.size() * 4, RILL_F32,
+                              {source.batch, rows, columns,
+                               3 * source.patch * source.patch})},
               source.batch * merged * source.hidden, false);
 }
 
@@ -213,15 +203,16 @@ Floats Model::decode(const Floats &embeds, int64_t rows) {
     std::memcpy(&bits, &value, 4);
     half.push_back(static_cast<uint16_t>(bits >> 16));
   }
-  rill_tensor input = bf16
-                          ? tensorOf(half.data(), half.size() * 2, RILL_BF16,
-                                     {source.batch, rows, source.hidden})
-                          : tensorOf(embeds.data(), embeds.size() * 4, RILL_F32,
-                                     {source.batch, rows, source.hidden});
-  Floats logits = call("text_decoder",
-                       {input, tensorOf(positions.data(), positions.size() * 8,
-                                        RILL_I64, {source.batch, rows})},
-                       source.batch * source.vocab, true);
+  rill_tensor input =
+      bf16 ? rt::makeTensor(half.data(), half.size() * 2, RILL_BF16,
+                            {source.batch, rows, source.hidden})
+           : rt::makeTensor(embeds.data(), embeds.size() * 4, RILL_F32,
+                            {source.batch, rows, source.hidden});
+  Floats logits =
+      call("text_decoder",
+           {input, rt::makeTensor(positions.data(), positions.size() * 8,
+                                  RILL_I64, {source.batch, rows})},
+           source.batch * source.vocab, true);
   length += rows;
   return logits;
 }
@@ -231,10 +222,10 @@ Floats Model::prefill(const Ids &ids, const std::vector<Floats> &features) {
   length = 0;
   int64_t rows = static_cast<int64_t>(ids.size()) / source.batch;
   int64_t width = source.hidden;
-  Floats embeds = call(
-      "token_embedding",
-      {tensorOf(ids.data(), ids.size() * 8, RILL_I64, {source.batch, rows})},
-      ids.size() * width, false);
+  Floats embeds = call("token_embedding",
+                       {rt::makeTensor(ids.data(), ids.size() * 8, RILL_I64,
+                                       {source.batch, rows})},
+                       ids.size() * width, false);
   for (int64_t b = 0; b < source.batch; ++b) {
     Floats all;
     for (const Floats &picture : features) {
@@ -255,9 +246,9 @@ Floats Model::prefill(const Ids &ids, const std::vector<Floats> &features) {
 }
 
 Floats Model::step(const Ids &ids) {
-  return decode(
-      call("token_embedding",
-           {tensorOf(ids.data(), ids.size() * 8, RILL_I64, {source.batch, 1})},
-           ids.size() * source.hidden, false),
-      1);
+  return decode(call("token_embedding",
+                     {rt::makeTensor(ids.data(), ids.size() * 8, RILL_I64,
+                                     {source.batch, 1})},
+                     ids.size() * source.hidden, false),
+                1);
 }

@@ -1,5 +1,4 @@
-//===- Harness.h - A module on every CPU target and by Reference -*- C++
-//-*-===//
+//===- Harness.h - A module compiled and by Reference -----------*- C++ -*-===//
 //
 // Compiles rill methods from text and compares call after call.
 //
@@ -119,26 +118,19 @@ public:
     }
     /// `from` for the C API; bf16 values are narrowed into `half`.
     static rill_tensor input(const Tensor &from, std::vector<uint16_t> &half) {
-      rill_tensor tensor = {};
-      tensor.size = sizeof(tensor);
-      tensor.rank = static_cast<int32_t>(from.shape.size());
-      std::copy(from.shape.begin(), from.shape.end(), tensor.shape);
       if (from.kind == Tensor::BF16) {
         for (float f : from.f) {
           half.push_back(toBf16(f));
         }
-        tensor.dtype = RILL_BF16;
-        tensor.data = half.data();
-        tensor.bytes = half.size() * 2;
-        return tensor;
+        return rt::makeTensor(half.data(), half.size() * 2, RILL_BF16,
+                              from.shape);
       }
-      bool integer = from.kind == Tensor::I64;
-      tensor.dtype = integer ? RILL_I64 : RILL_F32;
-      tensor.data =
-          integer ? static_cast<void *>(const_cast<int64_t *>(from.i.data()))
-                  : const_cast<float *>(from.f.data());
-      tensor.bytes = integer ? from.i.size() * 8 : from.f.size() * 4;
-      return tensor;
+      if (from.kind == Tensor::I64) {
+        return rt::makeTensor(from.i.data(), from.i.size() * 8, RILL_I64,
+                              from.shape);
+      }
+      return rt::makeTensor(from.f.data(), from.f.size() * 4, RILL_F32,
+                            from.shape);
     }
     /// The one output of a method, `count` f32 values.
     std::vector<float> call(const char *method,

@@ -17,11 +17,34 @@ namespace {
 struct Chip {
   const char *name;
   int64_t lanes; ///< f32 lanes of a vector register
-  /// Products of few rows: most rows of a block, columns of a tile, and
-  /// accumulator vectors of a block (registers less weights and spills).
-  int64_t rows, columns, sums;
+  /// Products of few rows: columns of a tile; most rows of a block, weight rows
+  /// that it reads side by side, and its accumulator vectors (registers less
+  /// weights and spills).
+  int64_t columns, rows, streams, sums;
   /// Products of many rows.
   kernel::PanelShape panel;
+};
+
+/// The choice for one op.
+struct Choice {
+  const Chip &chip;
+  ArrayRef<SmallVector<std::string>> operandDims, resultDims;
+  bool manyRows;
+  Builder b;
+
+  FailureOr<KernelChoice> choose(Operation *op);
+
+private:
+  NamedAttribute entry(StringRef name, int64_t value) {
+    return b.getNamedAttr(name, b.getI64IntegerAttr(value));
+  }
+  /// Many rows: a shape of panels.
+  KernelChoice panels(StringRef name, const std::string &grid, int64_t scratch,
+                      ArrayRef<NamedAttribute> more);
+  /// Few rows: x, prepared, and `parts` products of a tile in scratch.
+  KernelChoice fewRows(StringRef name, int64_t tiles, Value x, int64_t parts);
+  FailureOr<KernelChoice> linear(LinearOp op);
+  KernelChoice flash(AttentionOp op, int64_t groups);
 };
 
 class X86Policy : public TargetPolicy {
@@ -30,15 +53,19 @@ public:
   FailureOr<KernelChoice> choose(Operation *op,
                                  ArrayRef<SmallVector<std::string>> operandDims,
                                  ArrayRef<SmallVector<std::string>> resultDims,
-                                 bool manyRows) const override;
+                                 bool manyRows) const override {
+    return Choice{chip, operandDims, resultDims, manyRows,
+                  Builder(op->getContext())}
+        .choose(op);
+  }
 
 private:
   Chip chip;
 };
 } // namespace
 
-static constexpr Chip kChips[] = {{"x86-64-v3", 8, 4, 4, 8, {8, 2, 6}},
-                                  {"x86-64-v4", 16, 8, 6, 24, {16, 4, 6}}};
+static constexpr Chip kChips[] = {{"x86-64-v3", 8, 16, 4, 4, 8, {8, 2, 6}},
+                                  {"x86-64-v4", 16, 16, 8, 8, 24, {16, 4, 6}}};
 
 static std::string product(ArrayRef<std::string> dims) {
   std::string text = "1";
@@ -80,80 +107,79 @@ static StringRef rowTemplate(Operation *op) {
   return isa<AttentionOp>(op) ? "attention" : "";
 }
 
-FailureOr<KernelChoice>
-X86Policy::choose(Operation *op, ArrayRef<SmallVector<std::string>> operandDims,
-                  ArrayRef<SmallVector<std::string>> resultDims,
-                  bool manyRows) const {
-  Builder b(op->getContext());
-  auto entry = [&](StringRef name, int64_t value) {
-    return b.getNamedAttr(name, b.getI64IntegerAttr(value));
-  };
-  auto rowsOf = [&](ArrayRef<std::string> dims) {
-    return product(dims.drop_back());
-  };
-  // Many rows: a shape of panels.
-  auto manyRowsOf = [&](StringRef name, const std::string &grid,
-                        int64_t scratch, ArrayRef<NamedAttribute> more) {
-    SmallVector<NamedAttribute> config = {
-        entry("lanes", chip.panel.lanes), entry("vectors", chip.panel.vectors),
-        entry("rows", chip.panel.rows),
-        b.getNamedAttr("scratch", b.getStringAttr(std::to_string(scratch)))};
-    config.append(more.begin(), more.end());
-    return KernelChoice{name.str(), b.getDictionaryAttr(config), grid};
-  };
-  // Few rows: prepared rows in scratch (short_conv_mix: and its products).
-  auto fewRows = [&](StringRef name, int64_t columns, const std::string &grid,
-                     int64_t scratchPerRow) {
-    std::string scratch = plan::multiplyPrograms(
-        rowsOf(operandDims[0]), std::to_string(scratchPerRow * 4));
-    auto config = b.getDictionaryAttr(
-        {entry("columns", columns), entry("lanes", chip.lanes),
-         entry("rows", chip.rows),
-         b.getNamedAttr("scratch", b.getStringAttr(scratch)),
-         entry("sums", chip.sums)});
-    return KernelChoice{name.str(), config, grid};
-  };
-  auto linear = dyn_cast<LinearOp>(op);
-  bool dynamic =
-      linear &&
-      !cast<RankedTensorType>(linear.getX().getType()).hasStaticShape();
-  if (dynamic && manyRows && linear.getPrologue() == Prologue::None &&
-      (linear.getCombine() == Combine::Zip ||
-       linear.getWeights().size() == 1)) {
+static std::string rowsOf(ArrayRef<std::string> dims) {
+  return product(dims.drop_back());
+}
+
+KernelChoice Choice::panels(StringRef name, const std::string &grid,
+                            int64_t scratch, ArrayRef<NamedAttribute> more) {
+  SmallVector<NamedAttribute> config = {
+      entry("lanes", chip.panel.lanes), entry("vectors", chip.panel.vectors),
+      entry("rows", chip.panel.rows),
+      b.getNamedAttr("scratch", b.getStringAttr(std::to_string(scratch)))};
+  config.append(more.begin(), more.end());
+  return {name.str(), b.getDictionaryAttr(config), grid};
+}
+
+KernelChoice Choice::fewRows(StringRef name, int64_t tiles, Value x,
+                             int64_t parts) {
+  int64_t floats = lastSize(x) + parts * chip.columns;
+  std::string scratch = plan::multiplyPrograms(rowsOf(operandDims[0]),
+                                               std::to_string(4 * floats));
+  auto config = b.getDictionaryAttr(
+      {entry("columns", chip.columns), entry("lanes", chip.lanes),
+       entry("rows", chip.rows),
+       b.getNamedAttr("scratch", b.getStringAttr(scratch)),
+       entry("streams", chip.streams), entry("sums", chip.sums)});
+  return {name.str(), config, std::to_string(tiles)};
+}
+
+FailureOr<KernelChoice> Choice::linear(LinearOp op) {
+  bool dynamic = !cast<RankedTensorType>(op.getX().getType()).hasStaticShape();
+  bool zip = op.getCombine() == Combine::Zip;
+  if (dynamic && manyRows && op.getPrologue() == Prologue::None &&
+      (zip || op.getWeights().size() == 1)) {
     int64_t across =
-        llvm::divideCeil(lastSize(linear.getY()), chip.panel.columns());
+        llvm::divideCeil(lastSize(op.getY()), chip.panel.columns());
     std::string grid = plan::multiplyPrograms(
         plan::ceilDivProgram(rowsOf(resultDims[0]), kernel::kGemmRows),
         std::to_string(across));
-    return manyRowsOf(
-        "gemm", grid,
-        kernel::gemmScratch(chip.panel, linear.getNumAccumulators()), {});
+    return panels("gemm", grid,
+                  kernel::gemmScratch(chip.panel, op.getNumAccumulators()), {});
   }
-  if (linear) {
-    if (linear.getPrologue() != Prologue::None &&
-        linear.getPrologue() != Prologue::RmsNorm) {
-      return failure();
-    }
-    // Each zipped weight has accumulators of its own.
-    int64_t columns =
-        std::max<int64_t>(1, chip.columns / linear.getNumAccumulators());
-    int64_t inner = lastSize(linear.getX());
-    int64_t tiles = 0;
-    ValueRange weights = linear.getWeights();
-    if (linear.getCombine() == Combine::Zip) {
-      weights = weights.take_front();
-    }
-    for (Value weight : weights) {
-      int64_t rows = cast<RankedTensorType>(weight.getType()).getDimSize(0);
-      tiles += llvm::divideCeil(rows, columns);
-    }
-    return fewRows("linear", columns, std::to_string(tiles), inner);
+  if (op.getPrologue() != Prologue::None &&
+      op.getPrologue() != Prologue::RmsNorm) {
+    return failure();
+  }
+  int64_t tiles = 0;
+  ValueRange weights = op.getWeights();
+  for (Value weight : zip ? weights.take_front() : weights) {
+    int64_t rows = cast<RankedTensorType>(weight.getType()).getDimSize(0);
+    tiles += llvm::divideCeil(rows, chip.columns);
+  }
+  return fewRows("linear", tiles, op.getX(), op.getNumAccumulators());
+}
+
+KernelChoice Choice::flash(AttentionOp op, int64_t groups) {
+  auto type = cast<RankedTensorType>(op.getQ().getType());
+  int64_t heads = type.getDimSize(2) / groups;
+  std::string blocks =
+      plan::ceilDivProgram(resultDims[0][1], kernel::flashSequenceRows(heads));
+  return panels("flash_attention",
+                plan::multiplyPrograms(
+                    blocks, std::to_string(type.getDimSize(0) * groups)),
+                kernel::flashScratch(chip.panel, heads, type.getDimSize(3)),
+                entry("groups", groups));
+}
+
+FailureOr<KernelChoice> Choice::choose(Operation *op) {
+  if (auto product = dyn_cast<LinearOp>(op)) {
+    return linear(product);
   }
   if (auto mix = dyn_cast<ShortConvMixOp>(op)) {
-    int64_t channels = lastSize(mix.getX());
-    return fewRows("short_conv_mix", chip.columns,
-                   std::to_string(llvm::divideCeil(channels, chip.columns)),
-                   channels + 3 * chip.columns);
+    return fewRows("short_conv_mix",
+                   llvm::divideCeil(lastSize(mix.getX()), chip.columns),
+                   mix.getX(), 3);
   }
   if (auto update = dyn_cast<AttentionUpdateOp>(op)) {
     auto keys = SymbolTable::lookupNearestSymbolFrom<StateOp>(
@@ -166,16 +192,7 @@ X86Policy::choose(Operation *op, ArrayRef<SmallVector<std::string>> operandDims,
   auto attention = dyn_cast<AttentionOp>(op);
   int64_t groups = attention && manyRows ? kernel::flashGroups(attention) : 0;
   if (groups) {
-    auto type = cast<RankedTensorType>(attention.getQ().getType());
-    int64_t heads = type.getDimSize(2) / groups;
-    std::string blocks = plan::ceilDivProgram(resultDims[0][1],
-                                              kernel::flashSequenceRows(heads));
-    return manyRowsOf(
-        "flash_attention",
-        plan::multiplyPrograms(blocks,
-                               std::to_string(type.getDimSize(0) * groups)),
-        kernel::flashScratch(chip.panel, heads, type.getDimSize(3)),
-        entry("groups", groups));
+    return flash(attention, groups);
   }
   StringRef name = rowTemplate(op);
   if (name.empty()) {
