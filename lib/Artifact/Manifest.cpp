@@ -109,6 +109,22 @@ static bool writesStates(plan::VariantOp variant) {
   return writes;
 }
 
+/// The variant that shows the method's signature: the last one whose symbols
+/// have more than one value, since a fixed one is no symbol of its shapes.
+static plan::VariantOp widestOf(ArrayRef<const ManifestPlan *> entries) {
+  for (const ManifestPlan *entry : llvm::reverse(entries)) {
+    plan::VariantOp variant = entry->variant;
+    bool open = llvm::all_of(variant.getSymbols(), [](NamedAttribute symbol) {
+      auto range = cast<DenseI64ArrayAttr>(symbol.getValue()).asArrayRef();
+      return range[0] < range[1];
+    });
+    if (open) {
+      return variant;
+    }
+  }
+  return entries.back()->variant;
+}
+
 static Array methodsArray(const std::vector<ManifestPlan> &plans) {
   llvm::MapVector<StringAttr, std::vector<const ManifestPlan *>> methods;
   for (const ManifestPlan &entry : plans) {
@@ -117,8 +133,7 @@ static Array methodsArray(const std::vector<ManifestPlan> &plans) {
   }
   Array list;
   for (auto &[name, entries] : methods) {
-    // The variant with the widest ranges shows the method's signature.
-    plan::VariantOp widest = entries.back()->variant;
+    plan::VariantOp widest = widestOf(entries);
     Operation *ret = widest.getBody().front().getTerminator();
     Array variants;
     for (const ManifestPlan *entry : entries) {

@@ -28,15 +28,20 @@ static std::vector<std::string> sizesOf(const families::ModelConfig &config) {
     return static_cast<long long>(std::count(
         text.isAttention.begin(), text.isAttention.end(), attention));
   };
+  std::string convolutions =
+      count(false) ? rt::format("short convolution %lld, of %lld taps%s; ",
+                                (long long)count(false), (long long)text.taps,
+                                text.convBias ? " with bias" : "")
+                   : "";
   std::vector<std::string> lines = {rt::format(
-      "text       %zu layers (short convolution %lld, of %lld taps%s; "
-      "attention %lld), hidden %lld, feed-forward %lld, heads %lld of %lld, "
+      "text       %zu layers (%sattention %lld), hidden %lld, feed-forward "
+      "%lld, heads %lld of %lld, "
       "key/value heads %lld, vocabulary %lld, positions %lld, head %s",
-      text.isAttention.size(), count(false), (long long)text.taps,
-      text.convBias ? " with bias" : "", count(true), (long long)text.hidden,
-      (long long)text.feedForward, (long long)text.heads,
-      (long long)text.headDim, (long long)text.kvHeads, (long long)text.vocab,
-      (long long)text.maxPositions, config.tied ? "tied" : "of its own")};
+      text.isAttention.size(), convolutions.c_str(), count(true),
+      (long long)text.hidden, (long long)text.feedForward,
+      (long long)text.heads, (long long)text.headDim, (long long)text.kvHeads,
+      (long long)text.vocab, (long long)text.maxPositions,
+      config.tied ? "tied" : "of its own")};
   if (config.vision) {
     const families::VisionConfig &vision = *config.vision;
     lines.push_back(rt::format(

@@ -403,7 +403,7 @@ SmallVector<Ranges> FormPlans::rangesOf(func::FuncOp method) {
   if (!block) {
     add(1, 1);
   }
-  // A symbol of one value would leave the signature.
+  // Two rows alone would be no symbol of the signature.
   add(block ? std::min<int64_t>(2, end - 1) : 2, 8);
   add(9, 16);
   add(17, end);
