@@ -5,7 +5,7 @@
 //===----------------------------------------------------------------------===//
 #include "rill/Import/Inspect.h"
 
-#include "Tensors.h"
+#include "DFlash/Draft.h"
 
 #include <algorithm>
 
@@ -82,7 +82,46 @@ static rt::Status checkFinite(const rt::TensorStore &store,
   return {};
 }
 
+/// A drafter by itself: whether it fits is known beside its target.
+static Inspection inspectDrafter(const Checkpoint &checkpoint, bool finite) {
+  Inspection found;
+  auto draft = dflash::readDraftConfig(checkpoint.config(), /*strict=*/false);
+  if (!draft.ok()) {
+    found.refusal = draft.takeStatus();
+    return found;
+  }
+  std::string taps;
+  for (int64_t tap : draft->taps) {
+    taps += (taps.empty() ? "" : ",") + std::to_string(tap);
+  }
+  found.family = "dflash drafter, imported with its target by --draft";
+  found.warnings = draft->warnings;
+  found.sizes = {rt::format(
+      "draft      %zu layers, hidden %lld, feed-forward %lld, heads %lld of "
+      "%lld, key/value heads %lld, blocks of %lld, mask token %lld, taps %s of "
+      "%lld layers, vocabulary %lld",
+      draft->layers.size(), (long long)draft->hidden,
+      (long long)draft->feedForward, (long long)draft->heads,
+      (long long)draft->headDim, (long long)draft->kvHeads,
+      (long long)draft->block, (long long)draft->maskToken, taps.c_str(),
+      (long long)draft->targetLayers, (long long)draft->vocab)};
+  families::TensorMap tensors;
+  const rt::TensorStore &store = checkpoint.tensors();
+  found.refusal = dflash::bindDraftTensors(store, *draft, tensors);
+  if (found.refusal.ok()) {
+    for (const rt::TensorInfo &tensor : store.tensors()) {
+      found.names.push_back(tensor.name);
+    }
+    found.refusal =
+        finite ? checkFinite(store, found.names) : std::move(found.refusal);
+  }
+  return found;
+}
+
 Inspection rill::inspectCheckpoint(const Checkpoint &checkpoint, bool finite) {
+  if (checkpoint.config().findValue("dflash_config")) {
+    return inspectDrafter(checkpoint, finite);
+  }
   Inspection found;
   auto config = families::readConfig(checkpoint.config(), /*strict=*/false);
   if (!config.ok()) {

@@ -30,6 +30,7 @@ struct Flags {
   int64_t tokens = 16;
   int64_t specLength = 0, specDraftMax = 7;
   std::string prompts;
+  std::vector<std::string> spec = {"off", "on"};
   int repeat = 3, threads = 0;
 };
 
@@ -296,8 +297,13 @@ rt::Status Bench::speculate(const Flags &flags, rt::JsonValue &synthetic,
     RILL_ASSIGN(synthetic, benchSynthetic(model.get(), session.get(), options));
   }
   if (!flags.prompts.empty()) {
-    RILL_ASSIGN(prompts, benchPrompts(model.get(), session.get(), flags.prompts,
-                                      flags.specDraftMax + 1, flags.repeat));
+    auto asked = [&](const char *what) {
+      return std::find(flags.spec.begin(), flags.spec.end(), what) !=
+             flags.spec.end();
+    };
+    PromptBench options{flags.prompts, asked("off"), asked("on"),
+                        flags.specDraftMax + 1, flags.repeat};
+    RILL_ASSIGN(prompts, benchPrompts(model.get(), session.get(), options));
   }
   return {};
 }
@@ -325,11 +331,20 @@ static void printSpeculation(const rt::JsonValue &synthetic,
   if (!prompts.isNull()) {
     double plain = number(prompts, "plain"),
            drafted = number(prompts, "drafted");
-    std::printf("\n%.0f prompts, %.0f tokens: plain %.1f ms, drafted %.1f ms "
-                "(%.2f x plain); mean length %.2f; %.0f answers equal\n",
-                number(prompts, "prompts"), number(prompts, "tokens"),
-                1e3 * plain, 1e3 * drafted, plain / drafted,
-                number(prompts, "mean_length"), number(prompts, "equal"));
+    std::printf("\n%.0f prompts, %.0f tokens:", number(prompts, "prompts"),
+                number(prompts, "tokens"));
+    if (plain > 0) {
+      std::printf(" plain %.1f ms", 1e3 * plain);
+    }
+    if (drafted > 0) {
+      std::printf(" drafted %.1f ms, mean length %.2f", 1e3 * drafted,
+                  number(prompts, "mean_length"));
+    }
+    if (plain > 0 && drafted > 0) {
+      std::printf(" (%.2f x plain), %.0f answers equal", plain / drafted,
+                  number(prompts, "equal"));
+    }
+    std::printf("\n");
   }
 }
 
@@ -396,6 +411,9 @@ int main(int argc, char **argv) {
       ->check(CLI::Range(1, 16));
   tool.option("--spec-draft-n-max", flags.specDraftMax, "tokens drafted a step")
       ->check(CLI::Range(1, 15));
+  tool.option("--spec", flags.spec, "of --prompts: off, on, or both")
+      ->delimiter(',')
+      ->check(CLI::IsMember({"off", "on"}));
   tool.option("--prompts", flags.prompts,
               "JSON lines {prompt, image} to answer with drafts and without");
   tool.option("--patches", flags.images, "crops, HxW in patches; 0: none")

@@ -176,10 +176,7 @@ static rt::Status answer(rt::Generator &generator, const JsonValue &line,
   return {};
 }
 
-rt::Result<JsonValue> rill::tools::benchPrompts(const rill_model *model,
-                                                rill_session *session,
-                                                const std::string &file,
-                                                int64_t width, int repeat) {
+static rt::Result<std::vector<JsonValue>> readLines(const std::string &file) {
   constexpr size_t kMaxBytes = size_t(64) << 20;
   RILL_ASSIGN(std::string text, rt::readTextFile(file, kMaxBytes));
   std::vector<JsonValue> lines;
@@ -192,18 +189,30 @@ rt::Result<JsonValue> rill::tools::benchPrompts(const rill_model *model,
     }
     at = end + 1;
   }
+  return lines;
+}
+
+rt::Result<JsonValue> rill::tools::benchPrompts(const rill_model *model,
+                                                rill_session *session,
+                                                const PromptBench &options) {
+  RILL_ASSIGN(auto lines, readLines(options.file));
   RILL_ASSIGN(auto generator, rt::Generator::create(model, session));
   rt::GenerateOptions plain, drafted;
   plain.spec.enabled = false;
-  drafted.spec.draftMax = width > 1 ? width - 1 : 0;
-  std::filesystem::path folder = std::filesystem::path(file).parent_path();
+  drafted.spec.draftMax = options.width > 1 ? options.width - 1 : 0;
+  std::filesystem::path folder =
+      std::filesystem::path(options.file).parent_path();
   std::vector<double> plainSeconds, draftedSeconds;
   Totals off, on;
-  for (int i = 0; i <= repeat; ++i) { // the first is the warm-up
+  for (int i = 0; i <= options.repeat; ++i) { // the first is the warm-up
     off = on = {};
     for (const JsonValue &line : lines) {
-      RILL_TRY(answer(*generator, line, folder, plain, off));
-      RILL_TRY(answer(*generator, line, folder, drafted, on));
+      if (options.off) {
+        RILL_TRY(answer(*generator, line, folder, plain, off));
+      }
+      if (options.on) {
+        RILL_TRY(answer(*generator, line, folder, drafted, on));
+      }
     }
     if (i) {
       plainSeconds.push_back(off.seconds);
@@ -211,8 +220,10 @@ rt::Result<JsonValue> rill::tools::benchPrompts(const rill_model *model,
     }
   }
   size_t tokens = 0, equal = 0;
-  for (size_t i = 0; i < off.answers.size(); ++i) {
-    tokens += off.answers[i].size();
+  for (const auto &ids : options.off ? off.answers : on.answers) {
+    tokens += ids.size();
+  }
+  for (size_t i = 0; i < std::min(off.answers.size(), on.answers.size()); ++i) {
     equal += off.answers[i] == on.answers[i];
   }
   JsonValue::Array lengths;

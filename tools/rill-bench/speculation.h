@@ -30,14 +30,21 @@ rt::Result<rt::JsonValue> benchSynthetic(const rill_model *model,
                                          rill_session *session,
                                          const SpecBench &options);
 
+struct PromptBench {
+  std::string file;           ///< JSON lines
+  bool off = true, on = true; ///< without drafts, with drafts
+  int64_t width = 0;          ///< rows of a verify at most; 0: all there are
+  int repeat = 3;
+};
+
 /// Answers every prompt of a JSON-lines file ({"prompt": text, "image": file
-/// beside it or absent}), greedily, with `spec` and without, in turn. The
-/// result has tokens, equal (answers alike), plain and drafted seconds of
-/// decoding, mean_length, and lengths: verifies by tokens committed.
+/// beside it or absent}), greedily, with drafts and without, in turn. The
+/// result has tokens, plain and drafted seconds of decoding (0 where not
+/// asked), equal (answers alike in both), mean_length, and lengths: verifies
+/// by tokens committed.
 rt::Result<rt::JsonValue> benchPrompts(const rill_model *model,
                                        rill_session *session,
-                                       const std::string &file, int64_t width,
-                                       int repeat);
+                                       const PromptBench &options);
 
 } // namespace rill::tools
 
