@@ -93,10 +93,9 @@ Value Graph::attend(const std::string &at, const std::string &state, Value q,
   auto segments = builder.getArrayAttr(
       {SegmentAttr::get(context, SegmentSource::State, seen.state, seen.window),
        SegmentAttr::get(context, SegmentSource::Value, seen.inside, 0)});
-  Value y = AttentionOp::create(
+  return AttentionOp::create(
       builder, loc(at), q.getType(), q, keys, values, start, segments,
       APFloat(1.0 / std::sqrt(static_cast<double>(width))));
-  return joinHeads(y);
 }
 
 void Graph::append(const std::string &at, const std::string &state, Value k,
@@ -123,7 +122,7 @@ Value Graph::selfAttention(int64_t index, const std::string &layer, Value n,
   Value y = attend(self, state, q, k, v, Seen());
   append(self, state, k, v);
   std::string out = self + "." + text.names.out;
-  return linear(out, y, weight(out + ".weight"), {}, f32);
+  return linear(out, joinHeads(y), weight(out + ".weight"), {}, f32);
 }
 
 Value Graph::feedForward(const std::string &layer, const TextNames &names,

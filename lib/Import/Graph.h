@@ -108,7 +108,7 @@ private:
   mlir::Value rotated(const std::string &name, mlir::Value x,
                       mlir::Value positions, double eps, double theta);
   /// Attention over the rows of `state`.k and .v and the rows k and v of this
-  /// call, heads joined.
+  /// call, [B,S,n,d].
   struct Seen {
     Visibility state = Visibility::All, inside = Visibility::Causal;
     int64_t window = 0; ///< of `state`

@@ -287,6 +287,10 @@ rt::Status Bench::run(const Flags &flags, std::vector<Row> &rows) {
 
 rt::Status Bench::speculate(const Flags &flags, rt::JsonValue &synthetic,
                             rt::JsonValue &prompts) {
+  if (flags.specLength > 0 && flags.tokens == 0) {
+    return rt::makeError(rt::ErrorCode::BadUsage, "--spec-synth-len",
+                         "needs tokens to decode", "give -n 1 or more");
+  }
   if (flags.specLength > 0) {
     SpecBench options;
     options.width = flags.specDraftMax + 1;
@@ -385,12 +389,7 @@ static void print(const std::vector<Row> &rows, const Flags &flags, double read,
   printSpeculation(synthetic, prompts);
 }
 
-int main(int argc, char **argv) {
-  Tool tool("rill-bench",
-            "speed of a compiled model beside this machine's ceilings",
-            "  rill-bench -m lfm.rill -p 128,512 -n 64 -d 0,128\n"
-            "  rill-bench -m lfm.rill -o json\n");
-  Flags flags;
+static void addFlags(Tool &tool, Flags &flags) {
   tool.option("-m,--model", flags.model, "the .rill file")->required();
   const CLI::Range counts(int64_t(0), int64_t(1) << 30);
   tool.option("-p,--n-prompt", flags.prompt, "prefill lengths; 0: none")
@@ -406,6 +405,18 @@ int main(int argc, char **argv) {
               "rows of text_decoder_rows at the first depth; 0: none")
       ->delimiter(',')
       ->check(counts);
+  tool.option("--patches", flags.images, "crops, HxW in patches; 0: none")
+      ->delimiter(',');
+  tool.option("-r,--repetitions", flags.repeat,
+              "repetitions; the median counts")
+      ->check(CLI::Range(1, 1000));
+  tool.option("-t,--threads", flags.threads, "worker threads")
+      ->check(CLI::Range(0, 256));
+  tool.option("-o,--output", flags.output, "md or json")
+      ->check(CLI::IsMember({"md", "json"}));
+}
+
+static void addSpeculationFlags(Tool &tool, Flags &flags) {
   tool.option("--spec-synth-len", flags.specLength,
               "drafts that commit this many tokens a step whatever matches")
       ->check(CLI::Range(1, 16));
@@ -416,15 +427,16 @@ int main(int argc, char **argv) {
       ->check(CLI::IsMember({"off", "on"}));
   tool.option("--prompts", flags.prompts,
               "JSON lines {prompt, image} to answer with drafts and without");
-  tool.option("--patches", flags.images, "crops, HxW in patches; 0: none")
-      ->delimiter(',');
-  tool.option("-r,--repetitions", flags.repeat,
-              "repetitions; the median counts")
-      ->check(CLI::Range(1, 1000));
-  tool.option("-t,--threads", flags.threads, "worker threads")
-      ->check(CLI::Range(0, 256));
-  tool.option("-o,--output", flags.output, "md or json")
-      ->check(CLI::IsMember({"md", "json"}));
+}
+
+int main(int argc, char **argv) {
+  Tool tool("rill-bench",
+            "speed of a compiled model beside this machine's ceilings",
+            "  rill-bench -m lfm.rill -p 128,512 -n 64 -d 0,128\n"
+            "  rill-bench -m lfm.rill -o json\n");
+  Flags flags;
+  addFlags(tool, flags);
+  addSpeculationFlags(tool, flags);
   int code;
   if (!tool.parse(argc, argv, code)) {
     return code;

@@ -52,7 +52,7 @@ Value Graph::draftLayer(int64_t index, Value x, Value positions) {
   Value v = project(self + ".v_proj", n, draft->kvHeads);
   Seen seen{masks.window ? Visibility::Window : Visibility::All,
             masks.causal ? Visibility::Causal : Visibility::All, masks.window};
-  Value y = attend(self, layer, q, k, v, seen);
+  Value y = joinHeads(attend(self, layer, q, k, v, seen));
   Value out =
       linear(self + ".o_proj", y, weight(self + ".o_proj.weight"), {}, f32);
   x = add(layer + ".mixed", x, out);
