@@ -186,15 +186,29 @@ static Array weightsArray(const std::vector<ManifestWeight> &weights) {
   return list;
 }
 
+static Object targetObject(const ManifestTarget &target) {
+  Object object{{"arch", target.arch}, {"kind", target.elf ? "elf" : "cuda"}};
+  std::pair<const char *, std::optional<uint32_t>> sections[] = {
+      {"section", target.elf}, {"cubin", target.cubin}, {"ptx", target.ptx}};
+  for (auto [key, section] : sections) {
+    if (section) {
+      object.push_back({key, static_cast<int64_t>(*section)});
+    }
+  }
+  object.push_back(
+      {"kernels", Array(target.kernels.begin(), target.kernels.end())});
+  if (!target.elf) {
+    object.push_back({"threads", integers(target.threads)});
+    object.push_back({"shared", integers(target.shared)});
+    object.push_back({"dependent", target.dependent});
+  }
+  return object;
+}
+
 std::string Manifest::print(ModuleOp module) const {
   Array targetList, assetList, hashes;
   for (const ManifestTarget &target : targets) {
-    Array kernels(target.kernels.begin(), target.kernels.end());
-    targetList.push_back(
-        Object{{"arch", target.arch},
-               {"kind", "elf"},
-               {"section", static_cast<int64_t>(target.section)},
-               {"kernels", kernels}});
+    targetList.push_back(targetObject(target));
   }
   for (const ManifestAsset &asset : assets) {
     assetList.push_back(

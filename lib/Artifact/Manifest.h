@@ -30,10 +30,15 @@ struct ManifestAsset {
   std::string name, kind, file;
   uint32_t section;
 };
+/// CPU: `elf`. CUDA: `ptx`, perhaps `cubin`, and per kernel the threads of a
+/// block and the bytes of shared memory its launch asks for; `dependent`: its
+/// kernels wait themselves for the launch before.
 struct ManifestTarget {
   std::string arch;
-  uint32_t section;
   std::vector<std::string> kernels;
+  std::optional<uint32_t> elf, ptx, cubin;
+  std::vector<int64_t> threads, shared;
+  bool dependent = false;
 };
 struct ManifestPlan {
   plan::VariantOp variant;

@@ -203,7 +203,17 @@ void Writer::addCode(const std::vector<TargetCode> &code) {
   for (const TargetCode &target : code) {
     SmallVector<std::string> kernels;
     index.kernels = &kernels;
-    uint32_t section = addBytes(RILL_RT_SECTION_ELF, target.elf);
+    ManifestTarget entry;
+    entry.arch = target.arch;
+    if (!target.elf.empty()) {
+      entry.elf = addBytes(RILL_RT_SECTION_ELF, target.elf);
+    }
+    if (!target.cubin.empty()) {
+      entry.cubin = addBytes(RILL_RT_SECTION_CUBIN, target.cubin);
+    }
+    if (!target.ptx.empty()) {
+      entry.ptx = addBytes(RILL_RT_SECTION_PTX, target.ptx);
+    }
     for (auto variant : module.getOps<plan::VariantOp>()) {
       if (variant.getTarget() == target.arch) {
         manifest.plans.push_back(
@@ -211,8 +221,18 @@ void Writer::addCode(const std::vector<TargetCode> &code) {
              addBytes(RILL_RT_SECTION_PLAN, encodePlan(variant, index))});
       }
     }
-    manifest.targets.push_back(
-        {target.arch, section, {kernels.begin(), kernels.end()}});
+    for (const std::string &kernel : kernels) {
+      auto config = module.lookupSymbol<plan::KernelOp>(kernel).getConfig();
+      auto number = [&](StringRef key) {
+        auto value = config.getAs<IntegerAttr>(key);
+        return value ? value.getInt() : 0;
+      };
+      entry.threads.push_back(number("threads"));
+      entry.shared.push_back(number("shared"));
+      entry.dependent = number("dependent");
+    }
+    entry.kernels.assign(kernels.begin(), kernels.end());
+    manifest.targets.push_back(std::move(entry));
   }
 }
 

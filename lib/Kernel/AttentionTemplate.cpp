@@ -11,13 +11,6 @@ using namespace rill::kernel;
 
 using Memory = KernelCode::Memory;
 
-namespace {
-/// The query of one tile.
-struct Query {
-  Value sequence, s, head, line; ///< line = sequence * S + s
-};
-} // namespace
-
 Keys rill::kernel::wholeSegment(KernelCode &code, AttentionOp op, size_t index,
                                 Value sequence, Value head) {
   const Memory &q = code.memory(op.getQ());
@@ -52,9 +45,9 @@ Keys rill::kernel::wholeSegment(KernelCode &code, AttentionOp op, size_t index,
   return keys;
 }
 
-/// Narrows `keys` to what the query sees. `bound` counts bounds operands.
-static void restrict(KernelCode &code, AttentionOp op, SegmentAttr segment,
-                     const Query &query, Keys &keys, size_t &bound) {
+void rill::kernel::restrictKeys(KernelCode &code, AttentionOp op,
+                                SegmentAttr segment, const Query &query,
+                                Keys &keys, size_t &bound) {
   bool fromState = segment.getSource() == SegmentSource::State;
   Value one = code.integer(1), zero = code.integer(0);
   Value width = code.integer(std::max<int64_t>(segment.getWidth(), 1));
@@ -112,8 +105,8 @@ static void emitAttention(KernelCode &code, AttentionOp op, Value tile) {
   size_t bound = 0;
   for (size_t n = 0; n < op.getSegments().size(); ++n) {
     Keys keys = wholeSegment(code, op, n, query.sequence, query.head);
-    restrict(code, op, cast<SegmentAttr>(op.getSegments()[n]), query, keys,
-             bound);
+    restrictKeys(code, op, cast<SegmentAttr>(op.getSegments()[n]), query, keys,
+                 bound);
     softmax.add(keys);
   }
   softmax.store(softmax.finish(), code.memory(op.getY()), at);

@@ -23,6 +23,8 @@ private:
   void clear();
   void prefetchNext(Value row, Value k);
   void multiply(Value k, Value count);
+  void prefetchRows(Value row, Value k);
+  Value sourceOf(Value row, Value k);
   Rows widenedRows(Value row, Value k, Value count);
   void finish(int64_t count);
 
@@ -69,14 +71,29 @@ void GemmTile::clear() {
   }
 }
 
-/// shape.rows rows from `row` of this tile as f32, from product k on. Rows
-/// behind the last repeat it; their sums are never stored.
+/// Element of x: row `row` of this tile, product k. Rows behind the last repeat
+/// it; their sums are never stored.
+Value GemmTile::sourceOf(Value row, Value k) {
+  Value own =
+      code.min(code.add(firstRow, row), code.sub(rows, code.integer(1)));
+  return code.add(code.mul(own, code.integer(inner)), k);
+}
+
+/// Asks for shape.rows rows from `row`: the next to be multiplied. They lie
+/// `inner` elements apart, and all rows of a tile may exceed a cache.
+void GemmTile::prefetchRows(Value row, Value k) {
+  int64_t line = 64 * 8 / x.type.getElementTypeBitWidth();
+  for (int64_t r = 0; r < shape.rows; ++r) {
+    Value from = sourceOf(code.add(row, code.integer(r)), k);
+    for (int64_t l = 0; l < kGemmInner; l += line) {
+      code.prefetch(x, code.add(from, code.integer(l)));
+    }
+  }
+}
+
+/// shape.rows rows from `row` of this tile as f32, from product k on.
 Rows GemmTile::widenedRows(Value row, Value k, Value count) {
-  auto source = [this, k](Value r) {
-    Value own =
-        code.min(code.add(firstRow, r), code.sub(rows, code.integer(1)));
-    return code.add(code.mul(own, code.integer(inner)), k);
-  };
+  auto source = [this, k](Value r) { return sourceOf(r, k); };
   if (x.type.getElementType().isF32()) {
     return {x, source};
   }
@@ -140,6 +157,7 @@ void GemmTile::multiply(Value k, Value count) {
   code.loop(code.integer(0), tileRows, shape.rows, ValueRange(),
             [&](Value row, ValueRange) {
               prefetchNext(row, k);
+              prefetchRows(code.add(row, code.integer(2 * shape.rows)), k);
               Rows a = widenedRows(row, k, count);
               for (auto [panel, sum] : llvm::zip_equal(panels, sums)) {
                 multiplyPanel(code, shape, a, row, count, panel, columns,

@@ -20,8 +20,9 @@ using namespace rill;
 using namespace rill::kernel;
 
 KernelCode::KernelCode(OpBuilder &builder, plan::KernelOp kernel,
-                       LLVM::LLVMFuncOp function)
-    : b(builder), loc(kernel.getLoc()), kernel(kernel), function(function) {
+                       LLVM::LLVMFuncOp function, KernelAbi abi)
+    : b(builder), loc(kernel.getLoc()), kernel(kernel), function(function),
+      abi(abi) {
   Block &body = kernel.getBody().front();
   unsigned operand = 0;
   for (auto [argument, dims] :
@@ -45,10 +46,15 @@ KernelCode::KernelCode(OpBuilder &builder, plan::KernelOp kernel,
 KernelCode::Memory KernelCode::makeMemory(unsigned operand,
                                           RankedTensorType type,
                                           ArrayAttr dims) {
-  auto pointerType = LLVM::LLVMPointerType::get(b.getContext());
-  Value slot = address(function.getArgument(0), integer(operand), pointerType);
   Memory memory;
-  memory.pointer = LLVM::LoadOp::create(b, loc, pointerType, slot, 8);
+  if (abi == KernelAbi::Cuda) {
+    memory.pointer = function.getArgument(operand);
+  } else {
+    auto pointerType = LLVM::LLVMPointerType::get(b.getContext());
+    Value slot =
+        address(function.getArgument(0), integer(operand), pointerType);
+    memory.pointer = LLVM::LoadOp::create(b, loc, pointerType, slot, 8);
+  }
   memory.type = type;
   for (Attribute dim : dims) {
     memory.dims.push_back(cast<StringAttr>(dim).getValue().str());
@@ -68,14 +74,19 @@ int64_t KernelCode::config(StringRef name) {
   return cast<IntegerAttr>(kernel.getConfig().get(name)).getInt();
 }
 
+Value KernelCode::controlBlock() {
+  return function.getArgument(
+      abi == KernelAbi::Cuda ? function.getNumArguments() - 1 : 1);
+}
+
 Value KernelCode::controlWord(int64_t index) {
-  Value slot = address(function.getArgument(1), integer(index), b.getI64Type());
+  Value slot = address(controlBlock(), integer(index), b.getI64Type());
   return LLVM::LoadOp::create(b, loc, b.getI64Type(), slot, 8);
 }
 
 Value KernelCode::start(Value sequence) {
   Value index = add(integer(RILL_RT_CONTROL_HEAD_WORDS), sequence);
-  Value slot = address(function.getArgument(1), index, b.getI64Type());
+  Value slot = address(controlBlock(), index, b.getI64Type());
   return LLVM::LoadOp::create(b, loc, b.getI64Type(), slot, 8);
 }
 
@@ -285,20 +296,28 @@ static Value bf16Words(OpBuilder &b, Location loc, Value value) {
   return arith::SelectOp::create(b, loc, nan, constant(0x7fc00000), up);
 }
 
-/// What memory holds for f32 values stored as `element`.
-static Value stored(OpBuilder &b, Location loc, Value value, Type element) {
+/// What memory holds for f32 values stored as `element`. CUDA rounds to bf16
+/// by one instruction.
+static Value stored(OpBuilder &b, Location loc, Value value, Type element,
+                    KernelAbi abi) {
   if (element.isF32()) {
     return value;
   }
-  if (!element.isBF16()) {
-    return arith::TruncFOp::create(
+  if (!element.isBF16() || abi == KernelAbi::Cuda) {
+    Value narrow = arith::TruncFOp::create(
         b, loc, withElement(value.getType(), element), value);
+    return asBits(b, loc, storage(element), narrow);
   }
   Value words = bf16Words(b, loc, value);
   Value sixteen = wordConstant(b, loc, words.getType(), 16);
   return arith::TruncIOp::create(
       b, loc, withElement(value.getType(), b.getI16Type()),
       arith::ShRUIOp::create(b, loc, words, sixteen));
+}
+
+unsigned KernelCode::alignment(Type element, int64_t count) const {
+  return bytesOf(element) *
+         (abi == KernelAbi::Cuda ? static_cast<unsigned>(count) : 1);
 }
 
 Value KernelCode::load(const Memory &memory, Value index) {
@@ -317,7 +336,7 @@ Value KernelCode::loadInteger(const Memory &memory, Value index) {
 
 void KernelCode::store(Value value, const Memory &memory, Value index) {
   Type element = memory.type.getElementType();
-  LLVM::StoreOp::create(b, loc, stored(b, loc, value, element),
+  LLVM::StoreOp::create(b, loc, stored(b, loc, value, element, abi),
                         address(memory.pointer, index, element),
                         bytesOf(element));
 }
@@ -326,7 +345,7 @@ Value KernelCode::loadVector(const Memory &memory, Value index, int64_t lanes) {
   Type element = memory.type.getElementType();
   Value value = LLVM::LoadOp::create(
       b, loc, VectorType::get({lanes}, storage(element)),
-      address(memory.pointer, index, element), bytesOf(element));
+      address(memory.pointer, index, element), alignment(element, lanes));
   return widen(b, loc, asBits(b, loc, element, value));
 }
 
@@ -361,6 +380,23 @@ void KernelCode::eachVector(int64_t width, int64_t lanes,
   }
 }
 
+Value KernelCode::sumRow(const Memory &x, Value at, int64_t width,
+                         const std::function<Value(Value, int64_t)> &f) {
+  int64_t lanes = config("lanes");
+  int64_t whole = width / lanes * lanes;
+  Value sum = loop(integer(0), integer(whole), lanes, splat(real(0.0), lanes),
+                   [&](Value c, ValueRange acc) -> SmallVector<Value> {
+                     Value part = loadSome(x, add(at, c), lanes);
+                     return {fadd(acc[0], f(part, lanes))};
+                   })[0];
+  if (whole < width) {
+    int64_t rest = width - whole;
+    Value part = loadSome(x, add(at, integer(whole)), rest);
+    sum = fadd(sum, pad(f(part, rest), lanes));
+  }
+  return sumLanes(sum);
+}
+
 void KernelCode::eachTile(Value first, int64_t count, int64_t total,
                           const std::function<void(Value, int64_t)> &body) {
   if (total % count == 0) {
@@ -393,17 +429,19 @@ std::pair<Value, Value> KernelCode::loadPairs(const Memory &memory, Value index,
 
 void KernelCode::storeVector(Value value, const Memory &memory, Value index) {
   Type element = memory.type.getElementType();
-  LLVM::StoreOp::create(b, loc, stored(b, loc, value, element),
+  int64_t lanes = cast<VectorType>(value.getType()).getDimSize(0);
+  LLVM::StoreOp::create(b, loc, stored(b, loc, value, element, abi),
                         address(memory.pointer, index, element),
-                        bytesOf(element));
+                        alignment(element, lanes));
 }
 
 Value KernelCode::rounded(Value value, Type element) {
   if (element.isF32()) {
     return value;
   }
-  if (!element.isBF16()) {
-    return widen(b, loc, stored(b, loc, value, element));
+  if (!element.isBF16() || abi == KernelAbi::Cuda) {
+    Value narrow = stored(b, loc, value, element, abi);
+    return widen(b, loc, asBits(b, loc, element, narrow));
   }
   Value words = bf16Words(b, loc, value);
   Value mask =

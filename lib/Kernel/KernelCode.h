@@ -19,12 +19,16 @@ namespace rill::kernel {
 
 using mlir::Value;
 
+/// What a kernel is called with (kernel_abi.h).
+enum class KernelAbi : uint8_t { Cpu, Cuda };
+
 /// Emits ops at the end of the current block. Integers are i64, floating
 /// point is f32 or vectors of it; loads widen, stores round.
 class KernelCode {
 public:
   KernelCode(mlir::OpBuilder &builder, plan::KernelOp kernel,
-             mlir::LLVM::LLVMFuncOp function);
+             mlir::LLVM::LLVMFuncOp function, KernelAbi abi = KernelAbi::Cpu);
+  virtual ~KernelCode() = default;
 
   /// Where a kernel value (block argument or yielded result) lives.
   struct Memory {
@@ -95,9 +99,13 @@ public:
   /// `scalar` as it stands for `count` elements: itself when count is 1.
   Value spread(Value scalar, int64_t count);
   /// `body` on all of 0 .. width-1: whole vectors of `lanes`, then what is
-  /// left as one narrower vector.
-  void eachVector(int64_t width, int64_t lanes,
-                  const std::function<void(Value, int64_t)> &body);
+  /// left as one narrower vector. On CUDA the threads of a block share them.
+  virtual void eachVector(int64_t width, int64_t lanes,
+                          const std::function<void(Value, int64_t)> &body);
+  /// Sum over the `width` elements from `at` of f(elements, their number), in
+  /// an order that depends on the width alone.
+  virtual Value sumRow(const Memory &x, Value at, int64_t width,
+                       const std::function<Value(Value, int64_t)> &f);
   /// `body` on the columns first .. first + count - 1 of a tile. A last tile
   /// that does not fit into `total` columns takes its columns one by one.
   void eachTile(Value first, int64_t count, int64_t total,
@@ -154,8 +162,13 @@ public:
 private:
   Memory makeMemory(unsigned operand, mlir::RankedTensorType type,
                     mlir::ArrayAttr dims);
+  Value controlBlock();
   Value controlWord(int64_t index);
+  /// Alignment of a load or store of `count` elements: CUDA code vectorises
+  /// only where whole vectors lie aligned.
+  unsigned alignment(mlir::Type element, int64_t count) const;
 
+  const KernelAbi abi;
   llvm::DenseMap<Value, Memory> memories;
   llvm::StringMap<Memory> states;
 };
@@ -170,6 +183,16 @@ std::pair<int64_t, int64_t> stateExtents(StateOp state);
 /// Tap `tap` of `count` channels from `c` of a filter [H,L].
 Value tapOfChannels(KernelCode &code, const KernelCode::Memory &filter, Value c,
                     int64_t tap, int64_t count);
+
+/// The three products of some channels of one row.
+struct MixParts {
+  Value b, c, v;
+};
+/// Behind the products of short_conv_mix: gates `count` channels from `first`
+/// of a row, appends them, convolves, gates and stores. The rows before it must
+/// have been appended.
+void mixRow(KernelCode &code, ShortConvMixOp op, Value row, Value first,
+            int64_t count, const MixParts &parts);
 
 /// 1 / sqrt(mean(x^2) + eps) of `width` elements from `at`.
 Value rmsScale(KernelCode &code, const KernelCode::Memory &x, Value at,

@@ -1,13 +1,15 @@
 //===- LowerKernels.cpp - One LLVM function per kernel --------------------===//
 //
-// The CPU launcher: a loop over the tiles of the call; then everything to the
-// LLVM dialect.
+// The CPU launcher, a loop over the tiles of the call (CUDA's: Cuda/); then
+// everything to the LLVM dialect.
 //
 //===----------------------------------------------------------------------===//
 #include "KernelCode.h"
+#include "Lowering.h"
 #include "MathExpansion.h"
 
 #include "rill/Kernel/Passes.h"
+#include "rill/Kernel/Templates.h"
 
 #include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
 #include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
@@ -19,6 +21,7 @@
 #include "mlir/Conversion/VectorToLLVM/ConvertVectorToLLVM.h"
 #include "mlir/Dialect/Arith/Transforms/Passes.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/Math/Transforms/Passes.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -34,9 +37,7 @@ using namespace mlir;
 using namespace rill;
 using namespace rill::kernel;
 
-/// The op a kernel computes: the producer of its results, or the one op that
-/// writes a state.
-static Operation *computedOp(plan::KernelOp kernel) {
+Operation *rill::kernel::computedOp(plan::KernelOp kernel) {
   Block &body = kernel.getBody().front();
   Operation *yield = body.getTerminator();
   if (yield->getNumOperands()) {
@@ -80,6 +81,19 @@ static constexpr Template kTemplates[] = {
 /// No register holds more lanes, no tile more rows or columns.
 static constexpr int64_t kMostConfig = 64;
 
+LogicalResult rill::kernel::checkConfig(plan::KernelOp kernel, StringRef keys,
+                                        int64_t most) {
+  for (StringRef key : llvm::split(keys, ' ')) {
+    auto value = kernel.getConfig().getAs<IntegerAttr>(key);
+    if (!value || value.getInt() < 1 || value.getInt() > most) {
+      return kernel.emitError()
+             << "template \"" << kernel.getKernelTemplate()
+             << "\" needs config " << key << " from 1 to " << most;
+    }
+  }
+  return success();
+}
+
 /// The kernel's template, its configuration checked; null: an error is out.
 static const Template *findTemplate(plan::KernelOp kernel) {
   StringRef name = kernel.getKernelTemplate();
@@ -89,13 +103,8 @@ static const Template *findTemplate(plan::KernelOp kernel) {
     kernel.emitError() << "no CPU template is called \"" << name << '"';
     return nullptr;
   }
-  for (StringRef key : llvm::split(found->integers, ' ')) {
-    auto value = kernel.getConfig().getAs<IntegerAttr>(key);
-    if (!value || value.getInt() < 1 || value.getInt() > kMostConfig) {
-      kernel.emitError() << "template \"" << name << "\" needs config " << key
-                         << " from 1 to " << kMostConfig;
-      return nullptr;
-    }
+  if (failed(checkConfig(kernel, found->integers, kMostConfig))) {
+    return nullptr;
   }
   if (found->scratch && !kernel.getConfig().get("scratch")) {
     kernel.emitError() << "template \"" << name << "\" needs config scratch";
@@ -134,7 +143,9 @@ static LogicalResult expandMath(ModuleOp module) {
   return applyPatternsGreedily(module, std::move(patterns));
 }
 
-static LogicalResult convertToLLVM(ModuleOp module) {
+LogicalResult rill::kernel::convertToLLVM(
+    ModuleOp module,
+    llvm::function_ref<void(ConversionTarget &, RewritePatternSet &)> more) {
   MLIRContext *context = module.getContext();
   {
     RewritePatternSet patterns(context);
@@ -155,7 +166,29 @@ static LogicalResult convertToLLVM(ModuleOp module) {
   ub::populateUBToLLVMConversionPatterns(converter, patterns);
   LLVMConversionTarget target(*context);
   target.addLegalOp<ModuleOp>();
+  more(target, patterns);
   return applyFullConversion(module, target, std::move(patterns));
+}
+
+/// All kernels of one target in its nested module.
+static LogicalResult lowerTarget(OpBuilder &b, ModuleOp nested, bool cuda,
+                                 ArrayRef<Operation *> kernels) {
+  for (Operation *kernel : kernels) {
+    auto op = cast<plan::KernelOp>(kernel);
+    if (failed(cuda ? emitCudaKernel(b, op) : emitKernel(b, op))) {
+      return failure();
+    }
+  }
+  LogicalResult converted = failure();
+  if (cuda) {
+    converted = convertCudaKernels(nested);
+  } else if (succeeded(expandMath(nested))) {
+    converted =
+        convertToLLVM(nested, [](ConversionTarget &, RewritePatternSet &) {});
+  }
+  return succeeded(converted)
+             ? converted
+             : nested.emitError("a kernel does not convert to LLVM");
 }
 
 namespace {
@@ -174,13 +207,8 @@ struct LowerKernels : rill::impl::LowerKernelsPassBase<LowerKernels> {
       OpBuilder b = OpBuilder::atBlockEnd(module.getBody());
       auto nested = ModuleOp::create(b, module.getLoc(), target.getValue());
       b.setInsertionPointToStart(nested.getBody());
-      for (Operation *kernel : list) {
-        if (failed(emitKernel(b, cast<plan::KernelOp>(kernel)))) {
-          return signalPassFailure();
-        }
-      }
-      if (failed(expandMath(nested)) || failed(convertToLLVM(nested))) {
-        nested.emitError("a kernel does not convert to LLVM");
+      if (failed(lowerTarget(b, nested, isCudaTarget(target.getValue()),
+                             list.getArrayRef()))) {
         return signalPassFailure();
       }
     }

@@ -23,6 +23,16 @@ struct Keys {
 Keys wholeSegment(KernelCode &code, AttentionOp op, size_t index,
                   Value sequence, Value head);
 
+/// One query head of a call.
+struct Query {
+  Value sequence, s, head, line; ///< line = sequence * S + s
+};
+
+/// Narrows `keys` of `segment` to what the query sees. `bound` counts the
+/// bounds operands used so far.
+void restrictKeys(KernelCode &code, AttentionOp op, SegmentAttr segment,
+                  const Query &query, Keys &keys, size_t &bound);
+
 /// Score of a key that is not seen: e^(kUnseen - m) is 0 beside any seen key.
 inline constexpr double kUnseen = -1e30;
 

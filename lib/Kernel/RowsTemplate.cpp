@@ -64,30 +64,10 @@ static void emitElementwise(KernelCode &code, ElementwiseOp op, Value tile) {
   });
 }
 
-/// Sum over a row of f(elements): lanes apart, then the lanes in a fixed order.
-static Value sumRow(KernelCode &code, const Memory &x, Value row, int64_t width,
-                    const std::function<Value(Value, int64_t)> &f) {
-  int64_t lanes = code.config("lanes");
-  int64_t whole = width / lanes * lanes;
-  Value sum = code.loop(code.integer(0), code.integer(whole), lanes,
-                        code.splat(code.real(0.0), lanes),
-                        [&](Value c, ValueRange acc) -> SmallVector<Value> {
-                          Value part =
-                              code.loadSome(x, code.add(row, c), lanes);
-                          return {code.fadd(acc[0], f(part, lanes))};
-                        })[0];
-  if (whole < width) {
-    int64_t rest = width - whole;
-    Value part = code.loadSome(x, code.add(row, code.integer(whole)), rest);
-    sum = code.fadd(sum, code.pad(f(part, rest), lanes));
-  }
-  return code.sumLanes(sum);
-}
-
 Value rill::kernel::rmsScale(KernelCode &code, const Memory &x, Value at,
                              int64_t width, double eps) {
-  Value squares = sumRow(code, x, at, width,
-                         [&](Value v, int64_t) { return code.fmul(v, v); });
+  Value squares = code.sumRow(
+      x, at, width, [&](Value v, int64_t) { return code.fmul(v, v); });
   Value mean = code.fdiv(squares, code.real(static_cast<double>(width)));
   return code.rsqrt(code.fadd(mean, code.real(eps)));
 }
@@ -113,8 +93,8 @@ static void emitLayerNorm(KernelCode &code, LayerNormOp op, Value tile) {
   Value row = code.mul(tile, code.integer(width));
   Value size = code.real(static_cast<double>(width));
   Value mean = code.fdiv(
-      sumRow(code, x, row, width, [](Value v, int64_t) { return v; }), size);
-  Value squares = sumRow(code, x, row, width, [&](Value v, int64_t count) {
+      code.sumRow(x, row, width, [](Value v, int64_t) { return v; }), size);
+  Value squares = code.sumRow(x, row, width, [&](Value v, int64_t count) {
     Value d = code.fsub(v, code.spread(mean, count));
     return code.fmul(d, d);
   });

@@ -13,32 +13,62 @@ using namespace rill::kernel;
 
 using Memory = KernelCode::Memory;
 
+/// The gated row `back` rows before row s of this call; zero before index 0.
+/// Rows of this call stand in the ring already.
+static Value gatedRow(KernelCode &code, StateOp state, Value sequence, Value s,
+                      int64_t back, Value first, int64_t count) {
+  Value index = code.sub(code.add(code.start(sequence), s), code.integer(back));
+  Value before = code.less(index, code.integer(0));
+  Value at = stateRow(code, state, sequence, code.integer(0),
+                      code.max(index, code.integer(0)));
+  Value value =
+      code.loadSome(code.state(state.getSymName()), code.add(at, first), count);
+  return code.select(before, code.spread(code.real(0.0), count), value);
+}
+
+void rill::kernel::mixRow(KernelCode &code, ShortConvMixOp op, Value row,
+                          Value first, int64_t count, const MixParts &parts) {
+  const Memory &x = code.memory(op.getX()), &y = code.memory(op.getY());
+  const Memory &filter = code.memory(op.getFilter());
+  auto state =
+      SymbolTable::lookupNearestSymbolFrom<StateOp>(op, op.getStateAttr());
+  Value perSequence = code.dim(x, 1);
+  Value sequence = code.div(row, perSequence), s = code.rem(row, perSequence);
+  Value to = stateRow(code, state, sequence, code.integer(0),
+                      code.add(code.start(sequence), s));
+  code.storeSome(code.fmul(parts.b, parts.v), code.state(state.getSymName()),
+                 code.add(to, first));
+  Value sum = op.getConvBias()
+                  ? code.loadSome(code.memory(op.getConvBias()), first, count)
+                  : code.spread(code.real(0.0), count);
+  int64_t taps = filter.type.getDimSize(1);
+  for (int64_t j = 0; j < taps; ++j) {
+    Value tap = tapOfChannels(code, filter, first, j, count);
+    Value gated =
+        gatedRow(code, state, sequence, s, taps - 1 - j, first, count);
+    sum = code.fma(tap, gated, sum);
+  }
+  Value at =
+      code.add(code.mul(row, code.integer(y.type.getShape().back())), first);
+  code.storeSome(code.fmul(parts.c, sum), y, at);
+}
+
 namespace {
 /// The channels of one tile.
 class MixTile {
 public:
   MixTile(KernelCode &code, ShortConvMixOp op, SmallProducts &products)
-      : code(code), op(op), products(products),
-        state(SymbolTable::lookupNearestSymbolFrom<StateOp>(op,
-                                                            op.getStateAttr())),
-        ring(code.state(state.getSymName())),
-        taps(code.memory(op.getFilter()).type.getDimSize(1)) {}
+      : code(code), op(op), products(products) {}
 
   void emit(Value first, int64_t count);
 
 private:
-  void mixRow(Value row, Value first, Value column, int64_t count);
   Value part(int64_t which, Value row, Value first, Value column,
              int64_t count);
-  Value gatedRow(Value sequence, Value s, int64_t back, Value first,
-                 int64_t count);
 
   KernelCode &code;
   ShortConvMixOp op;
   SmallProducts &products;
-  StateOp state;
-  Memory ring;
-  int64_t taps;
 };
 } // namespace
 
@@ -56,48 +86,16 @@ Value MixTile::part(int64_t which, Value row, Value first, Value column,
   return code.fadd(value, code.loadSome(bias, first, count));
 }
 
-/// The gated row `back` rows before row s of this call; zero before index 0.
-/// Rows of this call stand in the ring already.
-Value MixTile::gatedRow(Value sequence, Value s, int64_t back, Value first,
-                        int64_t count) {
-  Value index = code.sub(code.add(code.start(sequence), s), code.integer(back));
-  Value before = code.less(index, code.integer(0));
-  Value at = stateRow(code, state, sequence, code.integer(0),
-                      code.max(index, code.integer(0)));
-  Value value = code.loadSome(ring, code.add(at, first), count);
-  return code.select(before, code.spread(code.real(0.0), count), value);
-}
-
-/// Appends the row, then convolves: the ring holds every row it needs.
-void MixTile::mixRow(Value row, Value first, Value column, int64_t count) {
-  const Memory &x = code.memory(op.getX()), &y = code.memory(op.getY());
-  Value perSequence = code.dim(x, 1);
-  Value sequence = code.div(row, perSequence), s = code.rem(row, perSequence);
-  Value gated = code.fmul(part(kB, row, first, column, count),
-                          part(kV, row, first, column, count));
-  Value to = stateRow(code, state, sequence, code.integer(0),
-                      code.add(code.start(sequence), s));
-  code.storeSome(gated, ring, code.add(to, first));
-  Value sum = op.getConvBias()
-                  ? code.loadSome(code.memory(op.getConvBias()), first, count)
-                  : code.spread(code.real(0.0), count);
-  const Memory &filter = code.memory(op.getFilter());
-  for (int64_t j = 0; j < taps; ++j) {
-    Value tap = tapOfChannels(code, filter, first, j, count);
-    sum = code.fma(tap, gatedRow(sequence, s, taps - 1 - j, first, count), sum);
-  }
-  Value at =
-      code.add(code.mul(row, code.integer(y.type.getShape().back())), first);
-  code.storeSome(code.fmul(part(kC, row, first, column, count), sum), y, at);
-}
-
 void MixTile::emit(Value first, int64_t count) {
   for (int64_t which : {kB, kC, kV}) {
     products.emit(code.memory(op.getWeights()[which]), first, count, which);
   }
   code.loop(code.integer(0), products.rows(), [&](Value row) {
     code.eachVector(count, code.config("lanes"), [&](Value c, int64_t size) {
-      mixRow(row, code.add(first, c), c, size);
+      Value channel = code.add(first, c);
+      mixRow(code, op, row, channel, size,
+             {part(kB, row, channel, c, size), part(kC, row, channel, c, size),
+              part(kV, row, channel, c, size)});
     });
   });
 }

@@ -3,10 +3,13 @@
 // Import or parse, run the pipeline, emit code, write.
 //
 //===----------------------------------------------------------------------===//
+#include "DumpKernels.h"
+
 #include "rill/Dialect/Rill/Rill.h"
 #include "rill/Dialect/RillPlan/RillPlan.h"
 #include "rill/Pipeline/Pipeline.h"
 #include "rill/Pipeline/Register.h"
+#include "rill/Target/NVVM/NVVM.h"
 #include "rill/Target/X86/X86.h"
 #include "runtime/formats/file_writer.h"
 
@@ -42,6 +45,10 @@ private:
   rt::Status reach(Phase phase);
   rt::Status writeText(const std::string &path) const;
   rt::Status emitCode(std::vector<TargetCode> &code);
+  rt::Result<TargetCode> emitCpuCode(const std::string &target);
+  rt::Result<TargetCode> emitCudaCode(const std::string &target,
+                                      const nvvm::Chip &chip);
+  rt::Status writeCode(const std::vector<TargetCode> &code) const;
   std::string folder() const;
 
   const CompileOptions &options;
@@ -128,22 +135,75 @@ std::string Compiler::folder() const {
   return name ? name.getValue().str() : options.input;
 }
 
+rt::Result<TargetCode> Compiler::emitCpuCode(const std::string &target) {
+  ModuleOp nested = module->lookupSymbol<ModuleOp>(target);
+  std::string unwritten;
+  auto elf = nested ? x86::emitSharedObject(nested, target, unwritten)
+                    : FailureOr<std::string>();
+  if (!unwritten.empty()) {
+    return rt::makeError(rt::ErrorCode::WriteFailed,
+                         "file in memory of the code for " + target, unwritten,
+                         "raise the limits of this process");
+  }
+  if (failed(elf)) {
+    return rt::makeError(rt::ErrorCode::CompileFailed, target,
+                         "no native code could be made");
+  }
+  TargetCode code;
+  code.arch = target;
+  code.elf = std::move(*elf);
+  return code;
+}
+
+rt::Result<TargetCode> Compiler::emitCudaCode(const std::string &target,
+                                              const nvvm::Chip &chip) {
+  ModuleOp nested = module->lookupSymbol<ModuleOp>(target);
+  auto ptx = nested ? nvvm::emitPtx(nested, chip) : FailureOr<std::string>();
+  if (failed(ptx)) {
+    return rt::makeError(rt::ErrorCode::CompileFailed, target,
+                         "no PTX could be made");
+  }
+  TargetCode code;
+  code.arch = target;
+  code.ptx = std::move(*ptx);
+  std::string ptxas = chip.cubin ? nvvm::findPtxas() : "";
+  if (chip.cubin && ptxas.empty()) {
+    note("warning: no ptxas found, so " + target +
+         " has PTX alone, which the driver assembles at every start");
+  }
+  if (!options.kernelFolder.empty()) {
+    RILL_TRY(dumpKernels(*module, nested, chip, ptxas, options.kernelFolder));
+  }
+  if (!ptxas.empty()) {
+    RILL_ASSIGN(nvvm::Assembled assembled,
+                nvvm::assemble(ptxas, chip, code.ptx));
+    RILL_TRY(nvvm::checkBudget(chip, assembled.report));
+    code.cubin = std::move(assembled.cubin);
+  }
+  return code;
+}
+
 rt::Status Compiler::emitCode(std::vector<TargetCode> &code) {
   for (const std::string &target : options.pipeline.targets) {
-    ModuleOp nested = module->lookupSymbol<ModuleOp>(target);
-    std::string unwritten;
-    auto elf = nested ? x86::emitSharedObject(nested, target, unwritten)
-                      : FailureOr<std::string>();
-    if (!unwritten.empty()) {
-      return rt::makeError(rt::ErrorCode::WriteFailed,
-                           "file in memory of the code for " + target,
-                           unwritten, "raise the limits of this process");
+    const nvvm::Chip *chip = nvvm::lookupChip(target);
+    RILL_ASSIGN(TargetCode made,
+                chip ? emitCudaCode(target, *chip) : emitCpuCode(target));
+    code.push_back(std::move(made));
+  }
+  return {};
+}
+
+/// One file per kind of code, named after output and target.
+rt::Status Compiler::writeCode(const std::vector<TargetCode> &code) const {
+  for (const TargetCode &target : code) {
+    std::pair<const char *, const std::string &> files[] = {
+        {".so", target.elf}, {".ptx", target.ptx}, {".cubin", target.cubin}};
+    for (const auto &[ending, bytes] : files) {
+      if (!bytes.empty()) {
+        RILL_TRY(
+            rt::writeFile(options.output + "." + target.arch + ending, bytes));
+      }
     }
-    if (failed(elf)) {
-      return rt::makeError(rt::ErrorCode::CompileFailed, target,
-                           "no native code could be made");
-    }
-    code.push_back({target, std::move(*elf)});
   }
   return {};
 }
@@ -162,11 +222,7 @@ rt::Status Compiler::run() {
   std::vector<TargetCode> code;
   RILL_TRY(emitCode(code));
   if (options.to == Phase::Binary) {
-    for (const TargetCode &target : code) {
-      RILL_TRY(rt::writeFile(options.output + "." + target.arch + ".so",
-                             target.elf));
-    }
-    return {};
+    return writeCode(code);
   }
   ArtifactOptions artifact = options.artifact;
   artifact.folder = folder();

@@ -12,12 +12,14 @@
 #include "rill/Pipeline/Passes.h"
 #include "rill/Plan/Passes.h"
 #include "rill/Reference/Passes.h"
+#include "rill/Target/NVVM/NVVM.h"
 #include "rill/Target/X86/X86.h"
 #include "rill/Tiling/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -29,9 +31,10 @@
 void rill::registerDialects(mlir::DialectRegistry &registry) {
   registry.insert<RillDialect, plan::RillPlanDialect, mlir::arith::ArithDialect,
                   mlir::func::FuncDialect, mlir::LLVM::LLVMDialect,
-                  mlir::math::MathDialect, mlir::memref::MemRefDialect,
-                  mlir::scf::SCFDialect, mlir::tensor::TensorDialect,
-                  mlir::vector::VectorDialect>();
+                  mlir::math::MathDialect, mlir::NVVM::NVVMDialect,
+                  mlir::memref::MemRefDialect, mlir::scf::SCFDialect,
+                  mlir::tensor::TensorDialect, mlir::vector::VectorDialect>();
+  nvvm::registerPolicies();
   x86::registerPolicies();
 }
 

@@ -122,7 +122,7 @@ rill_status rill_section(const rill_model *model, size_t index,
 rill_status rill_session_create(const rill_model *model,
                                 const rill_session_options *given,
                                 rill_session **out) {
-  if (model->impl->target().empty()) {
+  if (!model->impl->device()) {
     return toC(makeError(ErrorCode::InputInvalid,
                          model->impl->artifact().name(),
                          "was opened for inspection only"));

@@ -148,7 +148,9 @@ Status Artifact::checkReferences() const {
     }
   }
   for (const TargetInfo &target : contents.targets) {
-    if (target.kind == "elf" && !is(target.section, RILL_RT_SECTION_ELF)) {
+    if ((target.elf && !is(*target.elf, RILL_RT_SECTION_ELF)) ||
+        (target.ptx && !is(*target.ptx, RILL_RT_SECTION_PTX)) ||
+        (target.cubin && !is(*target.cubin, RILL_RT_SECTION_CUBIN))) {
       return invalid("target " + target.arch + " names no code section");
     }
   }

@@ -254,6 +254,32 @@ static Status readWeights(const JsonField &list, std::vector<WeightInfo> &out) {
   return {};
 }
 
+/// A section number, when the key is there.
+static Result<std::optional<uint32_t>> readSection(const JsonField &item,
+                                                   const char *key) {
+  std::optional<uint32_t> section;
+  if (auto value = item.findValue(key)) {
+    RILL_ASSIGN(int64_t number, value->asInt(0, RILL_RT_MAX_SECTIONS));
+    section = static_cast<uint32_t>(number);
+  }
+  return section;
+}
+
+/// One number per kernel, from `least` to `most`.
+static Status readPerKernel(const JsonField &item, const char *key,
+                            int64_t least, int64_t most, size_t kernels,
+                            std::vector<int64_t> &numbers) {
+  RILL_ASSIGN(JsonField list, item.at(key));
+  RILL_ASSIGN(numbers, list.asInts());
+  bool valid = numbers.size() == kernels;
+  for (int64_t number : numbers) {
+    valid = valid && number >= least && number <= most;
+  }
+  return valid ? Status()
+               : Status(list.error(format("is not %lld to %lld for each kernel",
+                                          (long long)least, (long long)most)));
+}
+
 static Status readTargets(const JsonField &list, std::vector<TargetInfo> &out) {
   RILL_ASSIGN(auto items, list.items());
   for (const JsonField &item : items) {
@@ -261,11 +287,26 @@ static Status readTargets(const JsonField &list, std::vector<TargetInfo> &out) {
     RILL_ASSIGN(JsonField arch, item.at("arch"));
     RILL_ASSIGN(target.arch, arch.asString());
     RILL_ASSIGN(target.kind, item.stringOr("kind", ""));
-    RILL_ASSIGN(JsonField section, item.at("section"));
-    RILL_ASSIGN(int64_t number, section.asInt(0, RILL_RT_MAX_SECTIONS));
-    target.section = static_cast<uint32_t>(number);
+    RILL_ASSIGN(target.elf, readSection(item, "section"));
+    RILL_ASSIGN(target.ptx, readSection(item, "ptx"));
+    RILL_ASSIGN(target.cubin, readSection(item, "cubin"));
     RILL_ASSIGN(JsonField kernels, item.at("kernels"));
     RILL_ASSIGN(target.kernels, kernels.asStrings());
+    bool cuda = target.kind == "cuda";
+    if (cuda ? !target.ptx || target.elf
+             : !target.elf || target.ptx || target.cubin) {
+      return item.error("names other sections than its kind has");
+    }
+    if (cuda) {
+      constexpr int64_t kMaxThreads = 1024, kMaxShared = 1 << 20;
+      size_t count = target.kernels.size();
+      RILL_TRY(readPerKernel(item, "threads", 1, kMaxThreads, count,
+                             target.threads));
+      RILL_TRY(
+          readPerKernel(item, "shared", 0, kMaxShared, count, target.shared));
+      RILL_ASSIGN(JsonField dependent, item.at("dependent"));
+      RILL_ASSIGN(target.dependent, dependent.asBool());
+    }
     out.push_back(std::move(target));
   }
   return {};

@@ -62,10 +62,14 @@ struct WeightInfo {
   uint64_t offset = 0;
   std::optional<uint64_t> seed;
 };
+/// Kind "elf" has `elf`; kind "cuda" has `ptx`, perhaps `cubin`, and the
+/// threads of a block for each kernel.
 struct TargetInfo {
   std::string arch, kind;
-  uint32_t section;
+  std::optional<uint32_t> elf, ptx, cubin;
   std::vector<std::string> kernels;
+  std::vector<int64_t> threads, shared;
+  bool dependent = false;
 };
 struct AssetInfo {
   std::string name, kind, file;

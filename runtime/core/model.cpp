@@ -36,35 +36,41 @@ Status Model::load(const rill_open_options &options) {
   if (options.inspect_only) {
     return {};
   }
-  const TargetInfo *chosen = nullptr;
-  std::string have, here;
-  for (const TargetInfo &target : manifest().targets) {
-    have += (have.empty() ? "" : ", ") + target.arch;
-  }
-  for (const std::string &arch : cpuTargets()) {
-    here += (here.empty() ? "" : ", ") + arch;
-    for (const TargetInfo &target : manifest().targets) {
-      if (!chosen && target.arch == arch && target.kind == "elf") {
-        chosen = &target;
-      }
-    }
-  }
-  if (!chosen) {
-    return makeError(ErrorCode::NoCode, file.name(),
-                     "the file has code for " + have +
-                         "; this processor runs " +
-                         (here.empty() ? "none of Rill's levels" : here),
-                     "compile with --target x86-64-v3");
-  }
-  arch = chosen->arch;
-  std::erase_if(loaded, [&](const LoadedVariant &entry) {
-    return entry.variant->target != arch;
-  });
-  RILL_ASSIGN(native,
-              CpuCode::load(file.bytes(chosen->section), chosen->kernels,
-                            file.name() + ", code for " + arch));
   std::string folder =
       options.weights_folder ? options.weights_folder : folderOf(file.name());
   RILL_ASSIGN(bound, Weights::bind(file, folder));
+  RILL_ASSIGN(chosen, openDevice(options));
+  std::erase_if(loaded, [&](const LoadedVariant &entry) {
+    return entry.variant->target != chosen->target();
+  });
   return {};
+}
+
+Result<std::unique_ptr<Device>>
+Model::openDevice(const rill_open_options &options) const {
+  std::string_view device = options.device ? options.device : "auto";
+  if (device != "auto" && device != "cpu" && device != "cuda") {
+    return makeError(ErrorCode::NoDevice, std::string(device),
+                     "the devices are auto, cpu and cuda");
+  }
+  bool hasCuda = false;
+  for (const TargetInfo &target : manifest().targets) {
+    hasCuda |= target.kind == "cuda";
+  }
+  if (device == "cuda" || (device == "auto" && hasCuda)) {
+    auto cuda = openCuda(file, bound, options.allow_jit > 0);
+    if (cuda.ok() || device == "cuda") {
+      return cuda;
+    }
+    auto cpu = openCpu(file, bound);
+    if (cpu.ok() || cpu.error().code != ErrorCode::NoCode) {
+      return cpu;
+    }
+    // Nothing runs: say what both devices answered.
+    return makeError(ErrorCode::NoCode, file.name(),
+                     "CPU: " + cpu.error().why + "; CUDA: " +
+                         cuda.error().what + ", " + cuda.error().why,
+                     cpu.error().mend);
+  }
+  return openCpu(file, bound);
 }

@@ -7,10 +7,8 @@
 #define RILL_RUNTIME_CORE_MODEL_H
 
 #include "rill.h"
+#include "runtime/core/device.h"
 #include "runtime/core/plan.h"
-#include "runtime/core/weights.h"
-#include "runtime/device/cpu/code.h"
-#include "runtime/device/cpu/workers.h"
 
 namespace rill::rt {
 
@@ -29,23 +27,22 @@ public:
 
   const Artifact &artifact() const { return file; }
   const Manifest &manifest() const { return file.manifest(); }
-  const Weights &weights() const { return bound; }
-  const CpuCode &code() const { return native; }
+  /// Null when opened for inspection.
+  const Device *device() const { return chosen.get(); }
   const std::vector<LoadedVariant> &variants() const { return loaded; }
-  /// The target chosen; empty when opened for inspection.
-  const std::string &target() const { return arch; }
 
 private:
   Status load(const rill_open_options &options);
+  Result<std::unique_ptr<Device>>
+  openDevice(const rill_open_options &options) const;
 
   Artifact file;
   Weights bound;
-  CpuCode native;
-  std::string arch;
+  std::unique_ptr<Device> chosen;
   std::vector<LoadedVariant> loaded;
 };
 
-/// States, arena, control block and threads of one user of a model.
+/// States, arena, control block and queue of one user of a model.
 class Session {
 public:
   static Result<std::unique_ptr<Session>>
@@ -76,19 +73,31 @@ private:
   Status checkCapacity(const Method &method, int64_t rows) const;
   Status prepareOutputs(const Method &method, const Symbols &symbols,
                         std::span<rill_tensor> outputs) const;
-  void launch(size_t variant, const Symbols &symbols,
-              std::span<const rill_tensor> inputs,
-              std::span<rill_tensor> outputs);
+  QueueNeeds needs(const rill_session_options &options) const;
+  Status allocate();
+  Status bindVariant(size_t variant);
+  Status prepare(size_t variant);
+  /// The addresses of inputs or outputs in this call, and their transfers.
+  void place(std::span<const rill_tensor> tensors,
+             std::span<const Signature> signatures, const Symbols &symbols,
+             uint8_t *staging, std::vector<void *> &addresses,
+             std::vector<Transfer> &transfers) const;
+  Call makeCall(size_t variant, const Symbols &symbols,
+                std::span<const rill_tensor> inputs,
+                std::span<const rill_tensor> outputs);
 
   const Model *model = nullptr;
-  Memory memory; // states, then arena
+  std::unique_ptr<Queue> queue;
   Memory controlBlock;
+  // Addresses of the device; staging is null where it uses host memory.
   uint8_t *states = nullptr, *arena = nullptr;
+  uint8_t *inputStaging = nullptr, *outputStaging = nullptr;
   std::vector<uint64_t> offsets;             // of states
   std::vector<int64_t> written;              // high-water mark per sequence
   std::vector<std::vector<void *>> pointers; // per variant, operand order
-  std::vector<std::vector<CpuLaunch>> launches;
-  std::unique_ptr<Workers> workers;
+  std::vector<std::vector<Launch>> launches;
+  std::vector<void *> inputAddresses, outputAddresses;
+  std::vector<Transfer> inputTransfers, outputTransfers;
 };
 
 } // namespace rill::rt

@@ -10,6 +10,32 @@
 
 using namespace rill::rt;
 
+std::optional<uint64_t> rill::rt::signatureBytes(const Signature &signature,
+                                                 const Symbols &symbols) {
+  uint64_t total = elementBytes(signature.type);
+  for (const SignatureDim &dim : signature.shape) {
+    auto size = runProgram(dim.program, symbols);
+    if (!size ||
+        __builtin_mul_overflow(total, static_cast<uint64_t>(*size), &total)) {
+      return std::nullopt;
+    }
+  }
+  return total;
+}
+
+uint64_t rill::rt::mostBytes(const Signature &signature,
+                             const rill_rt_plan &plan) {
+  Symbols tall, wide;
+  std::copy(plan.symbol_max, plan.symbol_max + 3, tall.values);
+  wide = tall;
+  if (plan.max_patches) {
+    tall = {{plan.symbol_max[0], plan.max_patches, 1}};
+    wide = {{plan.symbol_max[0], 1, plan.max_patches}};
+  }
+  return std::max(signatureBytes(signature, tall).value_or(0),
+                  signatureBytes(signature, wide).value_or(0));
+}
+
 namespace {
 class Verifier {
 public:
@@ -37,8 +63,6 @@ private:
   /// by the plan (never).
   std::optional<uint64_t> room(const rill_rt_operand &operand,
                                const Symbols &symbols) const;
-  std::optional<uint64_t> signatureBytes(const Signature &signature,
-                                         const Symbols &symbols) const;
   std::vector<Symbols> corners() const;
   Error invalid(std::string why) const;
 
@@ -129,19 +153,6 @@ std::vector<Symbols> Verifier::corners() const {
   list.push_back(tall);
   list.push_back(wide);
   return list;
-}
-
-std::optional<uint64_t> Verifier::signatureBytes(const Signature &signature,
-                                                 const Symbols &symbols) const {
-  uint64_t total = elementBytes(signature.type);
-  for (const SignatureDim &dim : signature.shape) {
-    auto size = runProgram(dim.program, symbols);
-    if (!size ||
-        __builtin_mul_overflow(total, static_cast<uint64_t>(*size), &total)) {
-      return std::nullopt;
-    }
-  }
-  return total;
 }
 
 std::optional<uint64_t> Verifier::room(const rill_rt_operand &operand,

@@ -30,6 +30,14 @@ struct Plan {
   }
 };
 
+/// Bytes of a value of this signature; nothing when a size is none or too
+/// large.
+std::optional<uint64_t> signatureBytes(const Signature &signature,
+                                       const Symbols &symbols);
+
+/// Bytes that no value of this signature exceeds while the plan's ranges hold.
+uint64_t mostBytes(const Signature &signature, const rill_rt_plan &plan);
+
 /// Decodes the plan of `variant` and checks every offset, index, grid and
 /// operand at both ends of the symbols' ranges, that operands read are written
 /// before, and that no two live arena buffers overlap. Errors: PlanInvalid.

@@ -33,68 +33,140 @@ static int threadCount(const rill_session_options &options) {
   return std::clamp(threads, 1, kMaxThreads);
 }
 
+/// Where the tensors of one call lie in a staging buffer.
+static uint64_t stagingBytes(std::span<const Signature> signatures,
+                             const rill_rt_plan &plan) {
+  uint64_t total = 0;
+  for (const Signature &signature : signatures) {
+    total += aligned(mostBytes(signature, plan));
+  }
+  return total;
+}
+
+QueueNeeds Session::needs(const rill_session_options &options) const {
+  QueueNeeds needs;
+  needs.threads = threadCount(options);
+  needs.controlBytes = controlBlock.bytes();
+  for (const LoadedVariant &entry : model->variants()) {
+    const rill_rt_plan &plan = entry.plan.header;
+    needs.scratchBytes = std::max(needs.scratchBytes, plan.scratch_bytes);
+    needs.launches = std::max(needs.launches, entry.plan.dispatches.size());
+    needs.inputBytes =
+        std::max(needs.inputBytes, stagingBytes(entry.method->inputs, plan));
+    needs.outputBytes =
+        std::max(needs.outputBytes, stagingBytes(entry.method->outputs, plan));
+  }
+  return needs;
+}
+
+/// States, arena and, for a device with memory of its own, room for inputs and
+/// outputs.
+Status Session::allocate() {
+  uint64_t stateBytes = 0, arenaBytes = 0;
+  for (const StateInfo &state : model->manifest().states) {
+    offsets.push_back(stateBytes);
+    stateBytes += aligned(state.bytes);
+  }
+  for (const LoadedVariant &entry : model->variants()) {
+    arenaBytes = std::max(arenaBytes, entry.plan.header.arena_bytes);
+  }
+  RILL_ASSIGN(void *memory, queue->allocate(stateBytes + aligned(arenaBytes),
+                                            "states and arena of the session"));
+  states = static_cast<uint8_t *>(memory);
+  arena = states + stateBytes;
+  if (!model->device()->usesHostMemory()) {
+    QueueNeeds sizes = needs({});
+    RILL_ASSIGN(void *staging,
+                queue->allocate(sizes.inputBytes + sizes.outputBytes,
+                                "inputs and outputs of the session"));
+    inputStaging = static_cast<uint8_t *>(staging);
+    outputStaging = inputStaging + sizes.inputBytes;
+  }
+  return {};
+}
+
+Status Session::bindVariant(size_t variant) {
+  const LoadedVariant &entry = model->variants()[variant];
+  std::vector<void *> &list = pointers.emplace_back();
+  for (const rill_rt_operand &operand : entry.plan.operands) {
+    uint8_t *base = nullptr;
+    if (operand.kind == RILL_RT_OPERAND_ARENA) {
+      base = arena + operand.offset;
+    } else if (operand.kind == RILL_RT_OPERAND_STATE) {
+      base = states + offsets[operand.index] + operand.offset;
+    } else if (operand.kind == RILL_RT_OPERAND_WEIGHT) {
+      // Plans only read weights; the verifier has checked it.
+      base = const_cast<uint8_t *>(static_cast<const uint8_t *>(
+                 model->device()->weight(operand.index))) +
+             operand.offset;
+    }
+    list.push_back(base);
+  }
+  std::vector<Launch> &calls = launches.emplace_back();
+  for (const rill_rt_dispatch &dispatch : entry.plan.dispatches) {
+    calls.push_back({dispatch.kernel, list.data() + dispatch.first_operand,
+                     dispatch.operand_count, 0});
+  }
+  return prepare(variant);
+}
+
+/// Calls of few rows come once per token: the queue sees each of them now.
+Status Session::prepare(size_t variant) {
+  constexpr int64_t kFewRows = 16;
+  const LoadedVariant &entry = model->variants()[variant];
+  const rill_rt_plan &plan = entry.plan.header;
+  if (model->device()->usesHostMemory() || plan.max_patches ||
+      plan.symbol_max[0] > kFewRows) {
+    return {};
+  }
+  const Method &method = *entry.method;
+  std::vector<rill_tensor> inputs(method.inputs.size()),
+      outputs(method.outputs.size());
+  for (int64_t rows = plan.symbol_min[0]; rows <= plan.symbol_max[0]; ++rows) {
+    RILL_TRY(
+        queue->prepare(makeCall(variant, {{rows, 1, 1}}, inputs, outputs)));
+  }
+  return {};
+}
+
 Result<std::unique_ptr<Session>>
 Session::create(const Model &model, const rill_session_options &options) {
   if (options.device && std::strcmp(options.device, "auto") != 0 &&
-      std::strcmp(options.device, "cpu") != 0) {
+      std::strcmp(options.device, model.device()->name()) != 0) {
     return makeError(ErrorCode::NoDevice, options.device,
-                     "this build has the devices auto and cpu");
+                     std::string("the model was opened for the device ") +
+                         model.device()->name(),
+                     "name the device in the options of rill_open");
   }
   auto session = std::make_unique<Session>();
   session->model = &model;
-  const Manifest &manifest = model.manifest();
-  uint64_t stateBytes = 0, arenaBytes = 0, scratchBytes = 0;
-  size_t dispatches = 1;
-  for (const StateInfo &state : manifest.states) {
-    session->offsets.push_back(stateBytes);
-    stateBytes += aligned(state.bytes);
+  int64_t batch = model.manifest().batch;
+  RILL_ASSIGN(
+      session->controlBlock,
+      Memory::allocate(sizeof(rill_rt_control) + 3 * sizeof(int64_t) * batch,
+                       "control block"));
+  session->control()->words[RILL_RT_CONTROL_BATCH] = batch;
+  session->written.assign(batch, 0);
+  size_t tensors = 0;
+  for (const Method &method : model.manifest().methods) {
+    tensors = std::max({tensors, method.inputs.size(), method.outputs.size()});
   }
-  for (const LoadedVariant &entry : model.variants()) {
-    arenaBytes = std::max(arenaBytes, entry.plan.header.arena_bytes);
-    scratchBytes = std::max(scratchBytes, entry.plan.header.scratch_bytes);
-    dispatches = std::max(dispatches, entry.plan.dispatches.size());
+  for (auto *list : {&session->inputAddresses, &session->outputAddresses}) {
+    list->reserve(tensors);
   }
-  RILL_ASSIGN(session->memory,
-              Memory::allocate(stateBytes + aligned(arenaBytes),
-                               "states and arena of the session"));
-  session->states = session->memory.data();
-  session->arena = session->memory.data() + stateBytes;
-  RILL_ASSIGN(session->controlBlock,
-              Memory::allocate(sizeof(rill_rt_control) +
-                                   3 * sizeof(int64_t) * manifest.batch,
-                               "control block"));
-  session->control()->words[RILL_RT_CONTROL_BATCH] = manifest.batch;
-  session->written.assign(manifest.batch, 0);
-  for (const LoadedVariant &entry : model.variants()) {
-    std::vector<void *> &list = session->pointers.emplace_back();
-    for (const rill_rt_operand &operand : entry.plan.operands) {
-      uint8_t *base = nullptr;
-      if (operand.kind == RILL_RT_OPERAND_ARENA) {
-        base = session->arena + operand.offset;
-      } else if (operand.kind == RILL_RT_OPERAND_STATE) {
-        base =
-            session->states + session->offsets[operand.index] + operand.offset;
-      } else if (operand.kind == RILL_RT_OPERAND_WEIGHT) {
-        // Plans only read weights; the verifier has checked it.
-        base = const_cast<uint8_t *>(static_cast<const uint8_t *>(
-                   model.weights().data(operand.index))) +
-               operand.offset;
-      }
-      list.push_back(base);
-    }
-    std::vector<CpuLaunch> &calls = session->launches.emplace_back();
-    for (const rill_rt_dispatch &dispatch : entry.plan.dispatches) {
-      calls.push_back({model.code().kernel(dispatch.kernel),
-                       list.data() + dispatch.first_operand, 0});
-    }
+  for (auto *list : {&session->inputTransfers, &session->outputTransfers}) {
+    list->reserve(tensors);
   }
-  RILL_ASSIGN(session->workers,
-              Workers::create(threadCount(options), scratchBytes, dispatches));
+  RILL_ASSIGN(session->queue, model.device()->queue(session->needs(options)));
+  RILL_TRY(session->allocate());
+  for (size_t v = 0; v < model.variants().size(); ++v) {
+    RILL_TRY(session->bindVariant(v));
+  }
   return session;
 }
 
 uint64_t Session::bytes() const {
-  return memory.bytes() + controlBlock.bytes() + workers->scratchBytes();
+  return queue->bytes() + controlBlock.bytes();
 }
 
 void Session::reset() {
@@ -276,17 +348,41 @@ Status Session::prepareOutputs(const Method &method, const Symbols &symbols,
   return {};
 }
 
-void Session::launch(size_t variant, const Symbols &symbols,
-                     std::span<const rill_tensor> inputs,
-                     std::span<rill_tensor> outputs) {
-  const Plan &plan = model->variants()[variant].plan;
+void Session::place(std::span<const rill_tensor> tensors,
+                    std::span<const Signature> signatures,
+                    const Symbols &symbols, uint8_t *staging,
+                    std::vector<void *> &addresses,
+                    std::vector<Transfer> &transfers) const {
+  addresses.clear();
+  transfers.clear();
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    if (!staging) {
+      addresses.push_back(tensors[i].data);
+      continue;
+    }
+    uint64_t bytes = signatureBytes(signatures[i], symbols).value_or(0);
+    addresses.push_back(staging);
+    transfers.push_back({staging, tensors[i].data, bytes});
+    staging += aligned(bytes);
+  }
+}
+
+Call Session::makeCall(size_t variant, const Symbols &symbols,
+                       std::span<const rill_tensor> inputs,
+                       std::span<const rill_tensor> outputs) {
+  const LoadedVariant &entry = model->variants()[variant];
+  const Plan &plan = entry.plan;
+  place(inputs, entry.method->inputs, symbols, inputStaging, inputAddresses,
+        inputTransfers);
+  place(outputs, entry.method->outputs, symbols, outputStaging, outputAddresses,
+        outputTransfers);
   std::vector<void *> &list = pointers[variant];
   for (size_t i = 0; i < plan.operands.size(); ++i) {
     const rill_rt_operand &operand = plan.operands[i];
     if (operand.kind == RILL_RT_OPERAND_INPUT) {
-      list[i] = inputs[operand.index].data;
+      list[i] = inputAddresses[operand.index];
     } else if (operand.kind == RILL_RT_OPERAND_OUTPUT) {
-      list[i] = outputs[operand.index].data;
+      list[i] = outputAddresses[operand.index];
     }
   }
   for (size_t d = 0; d < plan.dispatches.size(); ++d) {
@@ -295,7 +391,8 @@ void Session::launch(size_t variant, const Symbols &symbols,
   control()->words[RILL_RT_CONTROL_S] = symbols.values[0];
   control()->words[RILL_RT_CONTROL_H] = symbols.values[1];
   control()->words[RILL_RT_CONTROL_W] = symbols.values[2];
-  workers->run(launches[variant], control());
+  return {variant,   symbols,        launches[variant],
+          control(), inputTransfers, outputTransfers};
 }
 
 Status Session::invoke(std::string_view name,
@@ -324,7 +421,7 @@ Status Session::invoke(std::string_view name,
   if (method->appends) {
     RILL_TRY(checkCapacity(*method, symbols.values[0]));
   }
-  launch(variant, symbols, inputs, outputs);
+  RILL_TRY(queue->run(makeCall(variant, symbols, inputs, outputs)));
   for (int64_t b = 0; method->appends && b < batch(); ++b) {
     start()[b] += symbols.values[0];
     written[b] = std::max(written[b], start()[b]);

@@ -58,6 +58,8 @@ typedef struct rill_open_options {
   const char *expected_content_id; /* NULL, or "sha256:..." that must match */
   int32_t verify;                  /* 0: header, plans, code; 1: weights too */
   int32_t inspect_only;            /* 1: never map code as executable */
+  const char *device;              /* NULL or "auto", "cpu", "cuda" */
+  int32_t allow_jit; /* 1: let the driver assemble PTX of another chip */
 } rill_open_options;
 
 /* Opens the artifact at `path` and checks it. The model is immutable, may be
@@ -79,7 +81,7 @@ RILL_API rill_status rill_section(const rill_model *model, size_t index,
 
 typedef struct rill_session_options {
   size_t size;        /* sizeof(rill_session_options) */
-  const char *device; /* NULL or "auto", "cpu" */
+  const char *device; /* NULL or "auto": the model's; else it must be that */
   int32_t threads;    /* 0: RILL_NUM_THREADS, else the number of cores */
 } rill_session_options;
 
@@ -97,7 +99,7 @@ RILL_API int64_t rill_session_length(const rill_session *session,
  * when a ring no longer holds the rows before it. */
 RILL_API rill_status rill_session_rollback(rill_session *session,
                                            int64_t sequence, int64_t length);
-/* Bytes of the states, the arena and worker scratch. */
+/* Bytes of the states, the arena, worker scratch and staging. */
 RILL_API size_t rill_session_bytes(const rill_session *session);
 
 RILL_API size_t rill_method_count(const rill_model *model);

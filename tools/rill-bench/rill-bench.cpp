@@ -24,7 +24,7 @@ using namespace rill::tools;
 
 namespace {
 struct Flags {
-  std::string model, output = "md";
+  std::string model, output = "md", device = "cpu";
   std::vector<int64_t> prompt = {512}, depth = {128}, rows = {8};
   std::vector<std::string> images = {"32x32"};
   int64_t tokens = 16;
@@ -139,7 +139,10 @@ double Bench::visionFlops(int64_t h, int64_t w) const {
 
 rt::Status Bench::open(const Flags &flags) {
   rill_model *opened = nullptr;
-  RILL_TRY(rt::statusFromC(rill_open(flags.model.c_str(), nullptr, &opened)));
+  rill_open_options open = {};
+  open.size = sizeof(open);
+  open.device = flags.device.c_str();
+  RILL_TRY(rt::statusFromC(rill_open(flags.model.c_str(), &open, &opened)));
   model.reset(opened);
   size_t size;
   const char *text = rill_manifest(opened, &size);
@@ -352,17 +355,22 @@ static void printSpeculation(const rt::JsonValue &synthetic,
   }
 }
 
+/// `read` and `fma` are 0 where no ceilings are measured.
 static void print(const std::vector<Row> &rows, const Flags &flags, double read,
                   double fma, int threads, const rt::JsonValue &synthetic,
                   const rt::JsonValue &prompts) {
   if (flags.output == "json") {
     rt::JsonValue::Array list;
     for (const Row &row : rows) {
-      list.push_back(
-          rt::JsonValue::Object{{"name", row.name},
-                                {"seconds", row.seconds},
-                                {"read_share", row.bytes / row.seconds / read},
-                                {"fma_share", row.flops / row.seconds / fma}});
+      rt::JsonValue::Object entry{{"name", row.name},
+                                  {"seconds", row.seconds},
+                                  {"bytes", row.bytes},
+                                  {"flops", row.flops}};
+      if (read > 0) {
+        entry.push_back({"read_share", row.bytes / row.seconds / read});
+        entry.push_back({"fma_share", row.flops / row.seconds / fma});
+      }
+      list.push_back(std::move(entry));
     }
     rt::JsonValue::Object root{{"schema", "rill.bench/1"},
                                {"threads", threads},
@@ -372,6 +380,16 @@ static void print(const std::vector<Row> &rows, const Flags &flags, double read,
                                {"synthetic", synthetic},
                                {"prompts", prompts}};
     std::printf("%s\n", rt::writeJson(root, {", ", ": ", 2}).c_str());
+    return;
+  }
+  if (read == 0) {
+    std::printf("device cuda; no ceilings are measured there\n\n"
+                "| test | ms | GB/s | GFLOP/s |\n|---|---|---|---|\n");
+    for (const Row &row : rows) {
+      std::printf("| %s | %.2f | %.1f | %.1f |\n", row.name.c_str(),
+                  1e3 * row.seconds, row.bytes / row.seconds / 1e9,
+                  row.flops / row.seconds / 1e9);
+    }
     return;
   }
   std::printf(
@@ -412,6 +430,8 @@ static void addFlags(Tool &tool, Flags &flags) {
       ->check(CLI::Range(1, 1000));
   tool.option("-t,--threads", flags.threads, "worker threads")
       ->check(CLI::Range(0, 256));
+  tool.option("--device", flags.device, "cpu or cuda")
+      ->check(CLI::IsMember({"cpu", "cuda"}));
   tool.option("-o,--output", flags.output, "md or json")
       ->check(CLI::IsMember({"md", "json"}));
 }
@@ -449,6 +469,18 @@ int main(int argc, char **argv) {
   if (!status.ok()) {
     return tool.fail(status.get());
   }
+  std::vector<Row> rows;
+  rt::JsonValue synthetic, prompts;
+  if (flags.device == "cuda") {
+    status = bench.run(flags, rows);
+    if (status.ok()) {
+      status = bench.speculate(flags, synthetic, prompts);
+    }
+    if (status.ok()) {
+      print(rows, flags, 0, 0, bench.threads(), synthetic, prompts);
+    }
+    return tool.end(status);
+  }
   // Ceilings and model interleaved: the best of five passes around the rows.
   ReadCeiling ceiling(size_t(1) << 30, bench.threads());
   double read = 0, fma = 0;
@@ -456,12 +488,10 @@ int main(int argc, char **argv) {
     read = std::max(read, ceiling.measure());
     fma = std::max(fma, measureFma(bench.threads(), 0.1));
   };
-  std::vector<Row> rows;
   for (int i = 0; i < 3; ++i) {
     sample();
   }
   status = bench.run(flags, rows);
-  rt::JsonValue synthetic, prompts;
   if (status.ok()) {
     status = bench.speculate(flags, synthetic, prompts);
   }

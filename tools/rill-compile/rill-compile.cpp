@@ -6,6 +6,7 @@
 #include "tools/common/tool.h"
 
 #include "rill/Pipeline/Pipeline.h"
+#include "rill/Target/NVVM/NVVM.h"
 #include "runtime/formats/mapped_file.h"
 
 #include <cstring>
@@ -46,12 +47,22 @@ static void addImportFlags(tools::Tool &tool, CompileOptions &options,
   tool.flag("--force", flags.force, "replace the output when it exists");
 }
 
+static std::vector<std::string> targetNames() {
+  std::vector<std::string> names = {"native", "x86-64-v3", "x86-64-v4"};
+  for (const nvvm::Chip &chip : nvvm::chips()) {
+    names.push_back(chip.name);
+  }
+  return names;
+}
+
 static void addCompileFlags(tools::Tool &tool, CompileOptions &options,
                             Flags &flags) {
   tool.option("--target", flags.targets,
-              "x86-64-v3, x86-64-v4, or native (this machine's best)")
+              "x86-64-v3, x86-64-v4, native (this machine's best), sm_80, "
+              "sm_90a, sm_100a, sm_103a, sm_120a, or PTX alone: compute_80, "
+              "compute_90, compute_120")
       ->delimiter(',')
-      ->check(CLI::IsMember({"native", "x86-64-v3", "x86-64-v4"}));
+      ->check(CLI::IsMember(targetNames()));
   tool.option("--prefill-chunk", options.pipeline.prefillChunk,
               "largest number of rows of one call")
       ->check(CLI::Range(1, 1 << 20));
@@ -68,6 +79,9 @@ static void addCompileFlags(tools::Tool &tool, CompileOptions &options,
       ->check(CLI::IsMember(names));
   tool.option("--dump-compilation-phases-to", options.dumpFolder,
               "write one .mlir per phase into this folder");
+  tool.option("--dump-kernels", options.kernelFolder,
+              "write each CUDA kernel into this folder: .mlir, .ll, .ptx, "
+              ".cubin and ptxas' .log, named after its first layer");
 }
 
 /// native -> the best level of this processor.

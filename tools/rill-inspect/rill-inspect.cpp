@@ -127,9 +127,18 @@ static void printSummary(const rt::Artifact &artifact) {
   std::printf("%s\ncontent %s\n", artifact.name().c_str(),
               manifest.contentId.c_str());
   for (const rt::TargetInfo &target : manifest.targets) {
-    std::printf("target %s: %zu kernels, %llu bytes of code\n",
-                target.arch.c_str(), target.kernels.size(),
-                (unsigned long long)artifact.section(target.section).length);
+    std::printf("target %s: %zu kernels", target.arch.c_str(),
+                target.kernels.size());
+    std::pair<const char *, std::optional<uint32_t>> parts[] = {
+        {"code", target.elf}, {"cubin", target.cubin}, {"PTX", target.ptx}};
+    for (auto [name, section] : parts) {
+      if (section) {
+        std::printf(", %llu bytes of %s",
+                    (unsigned long long)artifact.section(*section).length,
+                    name);
+      }
+    }
+    std::printf("\n");
   }
   std::printf("%zu weights, %llu bytes; %zu states, %llu bytes; batch %lld\n",
               manifest.weights.size(), (unsigned long long)weights,

@@ -16,6 +16,7 @@ namespace {
 struct Flags {
   std::string model, device = "auto", verify = "header", weights;
   int threads = 0;
+  bool allowJit = false;
   tools::MethodCall call;
   tools::GenerateFlags generate;
 };
@@ -23,7 +24,9 @@ struct Flags {
 
 static void addFlags(tools::Tool &tool, Flags &flags) {
   tool.option("-m,--model", flags.model, "the .rill file")->required();
-  tool.option("--device", flags.device, "auto or cpu");
+  tool.option("--device", flags.device, "auto, cpu or cuda");
+  tool.flag("--allow-jit", flags.allowJit,
+            "let the CUDA driver assemble PTX of another chip");
   tool.option("-t,--threads", flags.threads,
               "worker threads (default: RILL_NUM_THREADS, or all cores)")
       ->check(CLI::Range(0, 256));
@@ -88,6 +91,8 @@ static rt::Status run(const Flags &flags) {
   options.verify = flags.verify == "full";
   options.weights_folder =
       flags.weights.empty() ? nullptr : flags.weights.c_str();
+  options.device = flags.device.c_str();
+  options.allow_jit = flags.allowJit;
   rill_model *model = nullptr;
   RILL_TRY(rt::statusFromC(rill_open(flags.model.c_str(), &options, &model)));
   std::unique_ptr<rill_model, void (*)(rill_model *)> owner(model, rill_close);

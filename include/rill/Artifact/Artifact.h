@@ -17,10 +17,11 @@ namespace rill {
 
 enum class WeightsMode { Embed, External, Synthetic };
 
-/// Native code of one target.
+/// Native code of one target: `elf`, or `ptx` and perhaps the cubin made of it.
 struct TargetCode {
-  std::string arch; ///< "x86-64-v3"
+  std::string arch; ///< "x86-64-v3", "sm_90a", "compute_90"
   std::string elf;  ///< bytes of the shared object
+  std::string ptx, cubin;
 };
 
 struct ArtifactOptions {

@@ -11,9 +11,9 @@ include "mlir/Pass/PassBase.td"
 def LowerKernelsPass : Pass<"rill-lower-kernels", "mlir::ModuleOp"> {
   let summary = "Emit one LLVM function per kernel";
   let description = [{
-    For each CPU target among the variants, a nested `builtin.module @<target>`
+    For each target among the variants, a nested `builtin.module @<target>`
     with one `llvm.func` per kernel it dispatches, of the kernel ABI
-    (kernel_abi.h). The bodies come from the kernel's KernelTemplate. exp,
+    (kernel_abi.h): for a CPU a loop over tiles, for CUDA a block per tile. The bodies come from the kernel's KernelTemplate. exp,
     tanh and erf are expanded (exp within 2 ulp f32, tanh and erf within 4, on
     a million arguments each in test/Unit/Kernel), so no function is left
     undefined. Numerics:
@@ -22,7 +22,8 @@ def LowerKernelsPass : Pass<"rill-lower-kernels", "mlir::ModuleOp"> {
   let dependentDialects = ["mlir::LLVM::LLVMDialect", "mlir::scf::SCFDialect",
                            "mlir::arith::ArithDialect", "mlir::math::MathDialect",
                            "mlir::vector::VectorDialect",
-                           "mlir::cf::ControlFlowDialect"];
+                           "mlir::cf::ControlFlowDialect",
+                           "mlir::NVVM::NVVMDialect"];
 }
 
 #endif

@@ -9,8 +9,25 @@
 #include "rill/Dialect/Rill/Rill.h"
 
 #include <cstdint>
+#include <string>
 
 namespace rill::kernel {
+
+/// True for "sm_90a", "compute_120" and their like: kernels of such a target
+/// are CUDA kernels and their config holds "threads".
+inline bool isCudaTarget(llvm::StringRef target) {
+  return target.starts_with("sm_") || target.starts_with("compute_");
+}
+
+/// The product of some dimensions' programs.
+std::string sizeProgram(llvm::ArrayRef<std::string> dims);
+/// The template of both targets that runs an op row by row ("rows",
+/// "positions", "short_conv"); empty when none does.
+llvm::StringRef rowTemplate(mlir::Operation *op);
+/// Its grid: a tile per row of the result; "attention": per query head.
+std::string rowGrid(mlir::Operation *op,
+                    llvm::ArrayRef<llvm::SmallVector<std::string>> operandDims,
+                    llvm::ArrayRef<llvm::SmallVector<std::string>> resultDims);
 
 /// Blocks of the templates "gemm" and "flash_attention". A panel is `columns`
 /// columns wide; `rows` rows times `vectors` vectors of `lanes` values are

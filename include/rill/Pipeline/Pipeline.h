@@ -54,7 +54,8 @@ struct CompileOptions {
   ArtifactOptions artifact;
   std::optional<Phase> from; ///< phase of an .mlir input; default Imported
   Phase to = Phase::Artifact;
-  std::string dumpFolder; ///< one .mlir per phase reached, when not empty
+  std::string dumpFolder;   ///< one .mlir per phase reached, when not empty
+  std::string kernelFolder; ///< CUDA kernels one by one, when not empty
 };
 
 /// Runs all phases. Diagnostics of MLIR go to the context's handlers; the

@@ -13,6 +13,7 @@
 #include "runtime/core/c_helpers.h"
 
 #include <cmath>
+#include <cstring>
 #include <filesystem>
 #include <gtest/gtest.h>
 #include <map>
@@ -21,9 +22,13 @@ namespace rill {
 
 /// A compiled golden variant, opened and with one session.
 struct Compiled {
-  Compiled(const std::string &variant, const char *target, int threads)
-      : path(artifact(variant, target)) {
-    expectOk(rill_open(path.c_str(), nullptr, &model));
+  Compiled(const std::string &variant, const char *target, int threads,
+           bool bf16 = false)
+      : bf16(bf16), path(artifact(variant, target, bf16)) {
+    rill_open_options open = {};
+    open.size = sizeof(open);
+    open.device = std::strncmp(target, "sm_", 3) == 0 ? "cuda" : "cpu";
+    expectOk(rill_open(path.c_str(), &open, &model));
     rill_session_options options = {};
     options.size = sizeof(options);
     options.threads = threads;
@@ -37,7 +42,8 @@ struct Compiled {
   }
 
   /// Compiles once per process; the folder goes at exit.
-  static std::string artifact(const std::string &variant, const char *target) {
+  static std::string artifact(const std::string &variant, const char *target,
+                              bool bf16 = false) {
     struct Folders : std::map<std::string, std::string> {
       ~Folders() {
         for (auto &[key, file] : *this) {
@@ -47,14 +53,14 @@ struct Compiled {
       }
     };
     static Folders made;
-    std::string &file = made[variant + target];
+    std::string &file = made[variant + target + (bf16 ? " bf16" : "")];
     if (!file.empty()) {
       return file;
     }
     CompileOptions options;
     options.input = golden::makeCheckpoint(variant);
     file = options.output = options.input + "/model.rill";
-    options.import.bf16 = false;
+    options.import.bf16 = bf16;
     options.import.strict = true;
     options.import.maxSeqLen = 32;
     options.pipeline.targets = {target};
@@ -72,18 +78,43 @@ struct Compiled {
     rill_error_free(error);
   }
 
+  /// A tensor of floats, narrowed into `half` when the artifact is bf16.
+  static rill_tensor floats(const golden::Floats &values, bool bf16,
+                            std::vector<uint16_t> &half,
+                            const std::vector<int64_t> &shape) {
+    if (!bf16) {
+      return rt::makeTensor(values.data(), values.size() * 4, RILL_F32, shape);
+    }
+    for (float value : values) {
+      uint32_t bits;
+      std::memcpy(&bits, &value, 4);
+      half.push_back(
+          static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16));
+    }
+    return rt::makeTensor(half.data(), half.size() * 2, RILL_BF16, shape);
+  }
+
+  /// The one output of a method, widened when it is bf16.
   static golden::Floats call(rill_session *session, const char *method,
                              std::vector<rill_tensor> inputs, size_t size) {
     golden::Floats result(size, NAN);
     rill_tensor output = rt::makeTensor(result.data(), size * 4, RILL_F32, {});
     expectOk(
         rill_invoke(session, method, inputs.data(), inputs.size(), &output, 1));
+    if (output.dtype == RILL_BF16) {
+      std::vector<uint16_t> half(size);
+      std::memcpy(half.data(), result.data(), size * 2);
+      for (size_t i = 0; i < size; ++i) {
+        uint32_t bits = static_cast<uint32_t>(half[i]) << 16;
+        std::memcpy(&result[i], &bits, 4);
+      }
+    }
     return result;
   }
 
-  golden::Backend backend() { return backend(session); }
+  golden::Backend backend() { return backend(session, bf16); }
 
-  static golden::Backend backend(rill_session *session) {
+  static golden::Backend backend(rill_session *session, bool bf16 = false) {
     return {[session](const golden::Floats &patches, int64_t h, int64_t w) {
               return call(session, "vision_encoder",
                           {rt::makeTensor(patches.data(), patches.size() * 4,
@@ -97,15 +128,15 @@ struct Compiled {
                                           {1, rows})},
                           rows * 24);
             },
-            [session](const golden::Floats &embeds, int64_t position) {
+            [session, bf16](const golden::Floats &embeds, int64_t position) {
               auto rows = static_cast<int64_t>(embeds.size() / 24);
               golden::Ids positions;
               for (int64_t s = 0; s < rows; ++s) {
                 positions.push_back(position + s);
               }
+              std::vector<uint16_t> half;
               return call(session, "text_decoder",
-                          {rt::makeTensor(embeds.data(), embeds.size() * 4,
-                                          RILL_F32, {1, rows, 24}),
+                          {floats(embeds, bf16, half, {1, rows, 24}),
                            rt::makeTensor(positions.data(), rows * 8, RILL_I64,
                                           {1, rows})},
                           40);
@@ -113,6 +144,7 @@ struct Compiled {
             [session] { expectOk(rill_session_reset(session)); }};
   }
 
+  bool bf16;
   std::string path;
   rill_model *model = nullptr;
   rill_session *session = nullptr;

@@ -150,6 +150,14 @@ public:
     }
   };
 
+  /// What this processor runs, and CUDA code on the emulated driver.
+  static std::vector<std::string> targets() {
+    setenv("RILL_CUDA_LIB", RILL_EMU_LIB, 0);
+    std::vector<std::string> list = rt::cpuTargets();
+    list.push_back("sm_90a");
+    return list;
+  }
+
   /// Compiles for `target` and opens a session.
   std::unique_ptr<Session> compiled(const std::string &target) {
     CompileOptions options;
@@ -162,9 +170,12 @@ public:
     auto status = compile(options, [](const std::string &) {});
     EXPECT_TRUE(status.ok()) << status.get().render();
     auto session = std::make_unique<Session>();
-    EXPECT_TRUE(rt::statusFromC(
-                    rill_open(options.output.c_str(), nullptr, &session->model))
-                    .ok());
+    rill_open_options open = {};
+    open.size = sizeof(open);
+    open.device = target.starts_with("sm_") ? "cuda" : "cpu";
+    auto opened = rt::statusFromC(
+        rill_open(options.output.c_str(), &open, &session->model));
+    EXPECT_TRUE(opened.ok()) << opened.get().render();
     EXPECT_TRUE(rt::statusFromC(rill_session_create(session->model, nullptr,
                                                     &session->session))
                     .ok());
@@ -174,7 +185,7 @@ public:
   /// Runs the calls, in order, on every target and by Reference.
   void compare(const char *method,
                const std::vector<std::vector<Tensor>> &calls, float tolerance) {
-    for (const std::string &target : rt::cpuTargets()) {
+    for (const std::string &target : targets()) {
       auto judge = evaluator();
       auto session = compiled(target);
       for (size_t n = 0; n < calls.size(); ++n) {

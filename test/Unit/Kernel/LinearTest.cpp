@@ -10,11 +10,8 @@ using namespace rill;
 using namespace rill::test;
 
 namespace {
-constexpr int64_t kInner = 100, kColumns = 18; // no multiple of 8, 16 or 64
-
-/// x [1,S,100] of XT, weights [18,100] bf16: silu(u x) * (v x) + r.
-std::string moduleText(const std::string &xt,
-                       const std::string &method = "text_decoder_rows") {
+/// moduleText for 100 inner elements.
+std::string moduleOf100(const std::string &xt, const std::string &method) {
   std::string x = "tensor<1x?x100x" + xt + ">", y = "tensor<1x?x18xf32>";
   return R"(module attributes {rill.model = {batch = 1 : i64, max_seq_len = 400 : i64}} {
   rill.weight @u from "w.safetensors#u" : tensor<18x100xbf16>
@@ -51,22 +48,38 @@ std::string moduleText(const std::string &xt,
 })";
 }
 
-struct LinearKernel : testing::TestWithParam<const char *> {};
+constexpr int64_t kColumns = 18; // no multiple of 8, 16 or 64
+
+/// x [1,S,inner] of XT, weights [18,inner] bf16: silu(u x) * (v x) + r.
+std::string moduleText(const std::string &xt, int64_t inner,
+                       const std::string &method = "text_decoder_rows") {
+  std::string text = moduleOf100(xt, method);
+  std::string size = "x" + std::to_string(inner) + "x";
+  for (size_t at = 0; (at = text.find("x100x", at)) != std::string::npos;
+       at += size.size()) {
+    text.replace(at, 5, size);
+  }
+  return text;
+}
+
+struct LinearKernel
+    : testing::TestWithParam<std::tuple<const char *, int64_t>> {};
 } // namespace
 
 TEST_P(LinearKernel, EqualsReference) {
-  auto kind = std::string(GetParam()) == "bf16" ? Tensor::BF16 : Tensor::F32;
-  Harness harness(moduleText(GetParam()), {{"u", {kColumns, kInner}},
-                                           {"v", {kColumns, kInner}},
-                                           {"b", {kColumns}}});
+  auto [type, inner] = GetParam();
+  auto kind = std::string(type) == "bf16" ? Tensor::BF16 : Tensor::F32;
+  Harness harness(
+      moduleText(type, inner),
+      {{"u", {kColumns, inner}}, {"v", {kColumns, inner}}, {"b", {kColumns}}});
   std::vector<std::vector<Tensor>> calls;
   for (int64_t rows : {1, 2, 3, 5, 8, 9, 16}) {
-    calls.push_back({filled(kind, {1, rows, kInner}, 1),
+    calls.push_back({filled(kind, {1, rows, inner}, 1),
                      filled(Tensor::F32, {1, rows, kColumns}, 2)});
   }
-  // f32 sums of 100 products against double.
-  harness.compare("f", calls, 2e-5f);
-  for (const std::string &target : rt::cpuTargets()) {
+  // f32 sums of that many products against double.
+  harness.compare("f", calls, 2e-7f * static_cast<float>(inner));
+  for (const std::string &target : Harness::targets()) {
     auto session = harness.compiled(target);
     std::vector<float> first;
     for (const auto &inputs : calls) {
@@ -80,21 +93,24 @@ TEST_P(LinearKernel, EqualsReference) {
 
 /// Template "gemm": odd sizes, more than one block of rows and of products.
 TEST_P(LinearKernel, ManyRowsEqualReference) {
-  auto kind = std::string(GetParam()) == "bf16" ? Tensor::BF16 : Tensor::F32;
-  constexpr int64_t kLong = 300;
-  std::string text = moduleText(GetParam(), "text_decoder");
-  for (size_t at; (at = text.find("x100x")) != std::string::npos;) {
-    text.replace(at, 5, "x300x");
-  }
+  auto [type, few] = GetParam();
+  auto kind = std::string(type) == "bf16" ? Tensor::BF16 : Tensor::F32;
+  int64_t inner = 3 * few;
+  std::string text = moduleText(type, inner, "text_decoder");
   Harness harness(
       text,
-      {{"u", {kColumns, kLong}}, {"v", {kColumns, kLong}}, {"b", {kColumns}}});
+      {{"u", {kColumns, inner}}, {"v", {kColumns, inner}}, {"b", {kColumns}}});
   std::vector<std::vector<Tensor>> calls;
   for (int64_t rows : {17, 64, 191, 400}) {
-    calls.push_back({filled(kind, {1, rows, kLong}, 1),
+    calls.push_back({filled(kind, {1, rows, inner}, 1),
                      filled(Tensor::F32, {1, rows, kColumns}, 2)});
   }
-  harness.compare("f", calls, 5e-5f);
+  harness.compare("f", calls, 2e-7f * static_cast<float>(inner));
 }
 
-INSTANTIATE_TEST_SUITE_P(Types, LinearKernel, testing::Values("bf16", "f32"));
+// 1,032: tensor cores on CUDA, every warp and a tail.
+INSTANTIATE_TEST_SUITE_P(Types, LinearKernel,
+                         testing::Values(std::tuple("bf16", 100),
+                                         std::tuple("bf16", 104),
+                                         std::tuple("bf16", 1032),
+                                         std::tuple("f32", 100)));

@@ -94,6 +94,44 @@ TEST(Templates, AttentionOfManyRows) {
   }
 }
 
+/// As above in bf16: "cuda_flash" with its head widths, more than one block of
+/// keys and of rows. Weights of keys are rounded to bf16 there.
+TEST(Templates, Bf16AttentionOfManyRows) {
+  for (Visible v : {Visible{"all", false, 8},
+                    {"causal", false, 64},
+                    {"all", false, 72},
+                    {"causal", false, 128}}) {
+    SCOPED_TRACE(v.width);
+    std::string text = attention(v.width, v.segment, v.bounds);
+    std::string d = std::to_string(v.width);
+    for (const std::string &type :
+         std::vector<std::string>{"x6x" + d + "xf32", "x2x" + d + "xf32"}) {
+      for (size_t at; (at = text.find(type)) != std::string::npos;) {
+        text.replace(at + type.size() - 3, 3, "bf16");
+      }
+    }
+    // The result alone is f32.
+    std::string y = "tensor<1x?x6x" + d + "xbf16>";
+    for (const char *before : {"-> ", "return %y : "}) {
+      for (size_t at = 0; (at = text.find(before + y, at)) != std::string::npos;
+           ++at) {
+        text.replace(at + std::strlen(before) + y.size() - 5, 4, "f32");
+      }
+    }
+    text.replace(text.find("text_decoder_rows"), 17, "text_decoder");
+    text.replace(text.find("max_seq_len = 64"), 16, "max_seq_len = 130");
+    Harness harness(text, {});
+    std::vector<std::vector<Tensor>> calls;
+    for (int64_t rows : {17, 70, 130}) {
+      calls.push_back({filled(Tensor::BF16, {1, rows, 6, v.width}, 1),
+                       filled(Tensor::BF16, {1, rows, 2, v.width}, 2),
+                       filled(Tensor::BF16, {1, rows, 2, v.width}, 3),
+                       integers({1, rows}, [](int64_t i) { return i; })});
+    }
+    harness.compare("f", calls, 2e-3f);
+  }
+}
+
 /// Rows of width 37: norms, elementwise with a broadcast, the last row.
 TEST(Templates, RowsOfOddWidth) {
   Harness harness(module(R"(
@@ -321,7 +359,7 @@ func.func @f(%x: tensor<1x?x1000xf32> {rill.name = "x", rill.dims = ["", "S", ""
   return %y : tensor<1x?x1000xf32>
 })"),
                     {});
-    for (const std::string &target : rt::cpuTargets()) {
+    for (const std::string &target : Harness::targets()) {
       auto session = harness.compiled(target);
       int64_t worst = 0;
       for (int64_t call = 0; call < 20; ++call) {

@@ -67,48 +67,12 @@ private:
 static constexpr Chip kChips[] = {{"x86-64-v3", 8, 16, 4, 4, 8, {8, 2, 6}},
                                   {"x86-64-v4", 16, 16, 8, 8, 24, {16, 4, 6}}};
 
-static std::string product(ArrayRef<std::string> dims) {
-  std::string text = "1";
-  for (const std::string &dim : dims) {
-    text = plan::multiplyPrograms(text, dim);
-  }
-  return text;
-}
-
 static int64_t lastSize(Value value) {
   return cast<RankedTensorType>(value.getType()).getShape().back();
 }
 
-/// One tile per row of the result; per head for attention.
-static std::string rowGrid(Operation *op,
-                           ArrayRef<SmallVector<std::string>> operandDims,
-                           ArrayRef<SmallVector<std::string>> resultDims) {
-  if (isa<StateAppendOp, StackOp>(op)) {
-    return product(ArrayRef(operandDims[0]).take_front(2));
-  }
-  if (isa<RopeOp>(op)) {
-    return product(ArrayRef(resultDims[0]).take_front(2));
-  }
-  return product(ArrayRef(resultDims[0]).drop_back());
-}
-
-/// The template that runs an op row by row; empty when none does.
-static StringRef rowTemplate(Operation *op) {
-  if (isa<EmbeddingOp, ElementwiseOp, RmsNormOp, LayerNormOp, LastRowOp,
-          StackOp, PixelUnshuffleOp, StateWindowOp, StateAppendOp>(op)) {
-    return "rows";
-  }
-  if (isa<RopeOp, PositionResizeOp>(op)) {
-    return "positions";
-  }
-  if (isa<ShortConvOp>(op)) {
-    return "short_conv";
-  }
-  return isa<AttentionOp>(op) ? "attention" : "";
-}
-
 static std::string rowsOf(ArrayRef<std::string> dims) {
-  return product(dims.drop_back());
+  return kernel::sizeProgram(dims.drop_back());
 }
 
 KernelChoice Choice::panels(StringRef name, const std::string &grid,
@@ -194,13 +158,13 @@ FailureOr<KernelChoice> Choice::choose(Operation *op) {
   if (groups) {
     return flash(attention, groups);
   }
-  StringRef name = rowTemplate(op);
+  StringRef name = attention ? StringRef("attention") : kernel::rowTemplate(op);
   if (name.empty()) {
     return failure();
   }
   return KernelChoice{name.str(),
                       b.getDictionaryAttr(entry("lanes", chip.lanes)),
-                      rowGrid(op, operandDims, resultDims)};
+                      kernel::rowGrid(op, operandDims, resultDims)};
 }
 
 void rill::x86::registerPolicies() {

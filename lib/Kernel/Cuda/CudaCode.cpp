@@ -1,0 +1,245 @@
+//===- CudaCode.cpp - The CUDA kernel being emitted -----------------------===//
+//
+// Threads, warps, shuffles, barriers, shared memory.
+//
+//===----------------------------------------------------------------------===//
+#include "CudaCode.h"
+
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+
+using namespace mlir;
+using namespace rill;
+using namespace rill::kernel;
+
+CudaCode::CudaCode(OpBuilder &builder, plan::KernelOp kernel,
+                   LLVM::LLVMFuncOp function)
+    : KernelCode(builder, kernel, function, KernelAbi::Cuda),
+      blockThreads(config("threads")) {
+  Value raw = NVVM::ThreadIdXOp::create(
+      b, loc, b.getI32Type(),
+      LLVM::ConstantRangeAttr::get(b.getContext(), 32, 0,
+                                   static_cast<int64_t>(blockThreads)));
+  threadIndex = arith::ExtUIOp::create(b, loc, b.getI64Type(), raw);
+  laneIndex = rem(threadIndex, integer(kWarp));
+  warpIndex = div(threadIndex, integer(kWarp));
+}
+
+Value CudaCode::word(int32_t value) {
+  return arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(value));
+}
+
+void CudaCode::barrier() { NVVM::BarrierOp::create(b, loc); }
+
+void CudaCode::warpBarrier() { NVVM::SyncWarpOp::create(b, loc, word(-1)); }
+
+Value CudaCode::shuffle(Value value, Value operand, bool xorLanes) {
+  return NVVM::ShflOp::create(
+      b, loc, value.getType(), word(-1), value, operand, word(kWarp - 1),
+      xorLanes ? NVVM::ShflKind::bfly : NVVM::ShflKind::idx, UnitAttr());
+}
+
+Value CudaCode::shuffleXor(Value value, int64_t mask) {
+  return shuffle(value, word(static_cast<int32_t>(mask)), true);
+}
+
+Value CudaCode::shuffleFrom(Value value, Value from) {
+  return shuffle(value, arith::TruncIOp::create(b, loc, b.getI32Type(), from),
+                 false);
+}
+
+Value CudaCode::warpSum(Value value) {
+  for (int64_t mask = kWarp / 2; mask; mask /= 2) {
+    value = fadd(value, shuffleXor(value, mask));
+  }
+  return value;
+}
+
+Value CudaCode::warpMax(Value value) {
+  for (int64_t mask = kWarp / 2; mask; mask /= 2) {
+    value = fmax(value, shuffleXor(value, mask));
+  }
+  return value;
+}
+
+Value CudaCode::blockSum(Value value) {
+  value = warpSum(value);
+  if (warps() == 1) {
+    return value;
+  }
+  if (!partials.pointer) {
+    partials = shared(warps(), b.getF32Type());
+  }
+  when(equal(lane(), integer(0)), [&] { store(value, partials, warp()); });
+  barrier();
+  Value sum = load(partials, integer(0));
+  for (int64_t w = 1; w < warps(); ++w) {
+    sum = fadd(sum, load(partials, integer(w)));
+  }
+  barrier(); // before the next sum takes the place of this one
+  return sum;
+}
+
+KernelCode::Memory CudaCode::shared(int64_t count, Type element) {
+  constexpr unsigned kSharedSpace = 3;
+  constexpr int64_t kAlign = 128;
+  OpBuilder::InsertionGuard guard(b);
+  if (!sharedGlobal) {
+    auto module = function->getParentOfType<ModuleOp>();
+    b.setInsertionPointToStart(module.getBody());
+    sharedGlobal = LLVM::GlobalOp::create(
+        b, loc, LLVM::LLVMArrayType::get(b.getI8Type(), 0),
+        /*isConstant=*/false, LLVM::Linkage::Internal,
+        (function.getSymName() + "_shared").str(), Attribute(), kAlign,
+        kSharedSpace);
+  }
+  b.setInsertionPointToStart(&function.getBody().front());
+  Value base = LLVM::AddressOfOp::create(b, loc, sharedGlobal);
+  Memory memory;
+  memory.pointer = address(base, integer(sharedBytes), b.getI8Type());
+  memory.type = RankedTensorType::get({count}, element);
+  int64_t bytes = count * (element.getIntOrFloatBitWidth() / 8);
+  sharedBytes = llvm::alignTo(sharedBytes + bytes, kAlign);
+  return memory;
+}
+
+void CudaCode::waitForInputs() {
+  if (waited || !kernel.getConfig().get("dependent")) {
+    return;
+  }
+  waited = true;
+  NVVM::GriddepcontrolOp::create(b, loc,
+                                 NVVM::GridDepActionKind::launch_dependents);
+  NVVM::GriddepcontrolOp::create(b, loc, NVVM::GridDepActionKind::wait);
+}
+
+int64_t CudaCode::finish() {
+  // What a block may have without asking at its launch.
+  constexpr int64_t kStatic = 48 * 1024;
+  if (!sharedGlobal) {
+    return 0;
+  }
+  if (sharedBytes > kStatic) {
+    sharedGlobal.setLinkage(LLVM::Linkage::External);
+    return sharedBytes;
+  }
+  sharedGlobal.setGlobalType(
+      LLVM::LLVMArrayType::get(b.getI8Type(), sharedBytes));
+  return 0;
+}
+
+SmallVector<Value> CudaCode::loadWords(const Memory &memory, Value index) {
+  constexpr unsigned kAlign = 16;
+  Value at = address(memory.pointer, index, memory.type.getElementType());
+  Value words = LLVM::LoadOp::create(
+      b, loc, VectorType::get({4}, b.getI32Type()), at, kAlign);
+  SmallVector<Value> list;
+  for (int64_t i = 0; i < 4; ++i) {
+    list.push_back(extract(words, i));
+  }
+  return list;
+}
+
+Value CudaCode::bitXor(Value x, Value y) {
+  return arith::XOrIOp::create(b, loc, x, y);
+}
+
+void CudaCode::copyAsync(const Memory &to, Value toIndex, const Memory &from,
+                         Value fromIndex, Value inside) {
+  constexpr int32_t kBytes = 16;
+  Value bytes = inside ? Value(arith::SelectOp::create(b, loc, inside,
+                                                       word(kBytes), word(0)))
+                       : Value();
+  NVVM::CpAsyncOp::create(
+      b, loc, address(to.pointer, toIndex, to.type.getElementType()),
+      address(from.pointer, fromIndex, from.type.getElementType()), kBytes,
+      NVVM::LoadCacheModifierKind::CG, bytes);
+}
+
+void CudaCode::commitCopies() { NVVM::CpAsyncCommitGroupOp::create(b, loc); }
+
+void CudaCode::waitCopies(int64_t open) {
+  NVVM::CpAsyncWaitGroupOp::create(b, loc, static_cast<uint32_t>(open));
+}
+
+SmallVector<Value> CudaCode::loadMatrices(const Memory &memory, Value index,
+                                          bool transpose) {
+  Type i32 = b.getI32Type();
+  auto type =
+      LLVM::LLVMStructType::getLiteral(b.getContext(), {i32, i32, i32, i32});
+  Value at = address(memory.pointer, index, memory.type.getElementType());
+  Value loaded = NVVM::LdMatrixOp::create(
+      b, loc, type, at, 4,
+      transpose ? NVVM::MMALayout::col : NVVM::MMALayout::row,
+      NVVM::LdStMatrixShapeAttr::get(b.getContext(), 8, 8),
+      NVVM::LdStMatrixEltType::B16);
+  SmallVector<Value> list;
+  for (int64_t i = 0; i < 4; ++i) {
+    list.push_back(LLVM::ExtractValueOp::create(b, loc, loaded, i));
+  }
+  return list;
+}
+
+Value CudaCode::packPair(Value low, Value high) {
+  Value pair = insert(high, splat(low, 2), 1);
+  Value narrow = arith::TruncFOp::create(
+      b, loc, VectorType::get({2}, b.getBF16Type()), pair);
+  return LLVM::BitcastOp::create(b, loc, b.getI32Type(), narrow);
+}
+
+SmallVector<Value> CudaCode::mma(ArrayRef<Value> a, ArrayRef<Value> x,
+                                 ArrayRef<Value> c) {
+  Type f32 = b.getF32Type();
+  auto type =
+      LLVM::LLVMStructType::getLiteral(b.getContext(), {f32, f32, f32, f32});
+  constexpr int64_t kShape[] = {16, 8, 16};
+  Value sums = NVVM::MmaOp::create(
+      b, loc, type, a, x, c, kShape, std::nullopt, std::nullopt,
+      std::array<NVVM::MMATypes, 2>{NVVM::MMATypes::bf16, NVVM::MMATypes::bf16},
+      std::array<NVVM::MMALayout, 2>{NVVM::MMALayout::row,
+                                     NVVM::MMALayout::col});
+  SmallVector<Value> list;
+  for (int64_t i = 0; i < 4; ++i) {
+    list.push_back(LLVM::ExtractValueOp::create(b, loc, sums, i));
+  }
+  return list;
+}
+
+void CudaCode::eachThread(Value count, const std::function<void(Value)> &body) {
+  loop(thread(), count, threads(), ValueRange(), [&](Value i, ValueRange) {
+    body(i);
+    return SmallVector<Value>();
+  });
+}
+
+void CudaCode::eachLane(Value count, const std::function<void(Value)> &body) {
+  loop(lane(), count, kWarp, ValueRange(), [&](Value i, ValueRange) {
+    body(i);
+    return SmallVector<Value>();
+  });
+}
+
+int64_t CudaCode::lanesFor(int64_t width, int64_t most) {
+  while (width % most) {
+    most /= 2;
+  }
+  return most;
+}
+
+void CudaCode::eachVector(int64_t width, int64_t lanes,
+                          const std::function<void(Value, int64_t)> &body) {
+  lanes = lanesFor(width, lanes);
+  eachThread(integer(width / lanes),
+             [&](Value i) { body(mul(i, integer(lanes)), lanes); });
+}
+
+Value CudaCode::sumRow(const Memory &x, Value at, int64_t width,
+                       const std::function<Value(Value, int64_t)> &f) {
+  int64_t lanes = lanesFor(width, config("lanes"));
+  auto body = [&](Value i, ValueRange sum) -> SmallVector<Value> {
+    Value c = mul(i, integer(lanes));
+    Value part = f(loadSome(x, add(at, c), lanes), lanes);
+    return {fadd(sum[0], lanes == 1 ? part : sumLanes(part))};
+  };
+  return blockSum(
+      loop(thread(), integer(width / lanes), threads(), real(0.0), body)[0]);
+}

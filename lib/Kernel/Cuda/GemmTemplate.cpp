@@ -1,0 +1,258 @@
+//===- GemmTemplate.cpp - Template "cuda_gemm" ----------------------------===//
+//
+// Products of many bf16 rows by mma.sync m16n8k16: blocks of 128 rows by 128
+// weight rows, copied by cp.async into a ring of stages. A tile is one block,
+// rows of the result outermost.
+//
+// A stage holds rows of 64 bytes. Chunk c (16 bytes) of row r lies at chunk
+// c ^ (r / 2 % 4), so that ldmatrix meets every bank once.
+//
+//===----------------------------------------------------------------------===//
+#include "CudaCode.h"
+
+using namespace mlir;
+using namespace rill;
+using namespace rill::kernel;
+
+using Memory = KernelCode::Memory;
+
+/// Rows of x and of all weights together, and the inner dimension of a stage.
+static constexpr int64_t kRows = 128, kColumns = 128, kInner = 32;
+static constexpr int64_t kStages = 3;
+/// bf16 elements of a chunk; chunks of a row of a stage.
+static constexpr int64_t kChunk = 8, kChunks = kInner / kChunk;
+/// Warps side by side in rows and in columns, and what each computes.
+static constexpr int64_t kWarpRows = 64, kWarpColumns = 32, kAcross = 4;
+static constexpr int64_t kRowTiles = kWarpRows / 16,
+                         kColumnTiles = kWarpColumns / 8;
+
+namespace {
+class GemmTile {
+public:
+  GemmTile(CudaCode &code, LinearOp op, const Memory &stages, Value tile);
+  void emit();
+
+private:
+  Value chunkAt(Value stage, bool weightRows, Value row, Value phase,
+                Value chunk, int64_t more);
+  void copyRows(Value stage, Value step, bool weights);
+  void copyStage(Value stage, Value step);
+  SmallVector<Value> multiply(Value stage, ValueRange sums);
+  void stageSums(ArrayRef<Value> sums, int64_t mi);
+  void storeRows(int64_t mi);
+
+  CudaCode &code;
+  LinearOp op;
+  const Memory &x, &stages;
+  int64_t inner, total, weights;
+  int64_t width, perWarp; ///< columns of one weight, of a block and of a warp
+  int64_t stride;         ///< of `staged`, the warp's results on their way out
+  Memory staged;
+  Value rows, firstRow, firstColumn, warpRow, warpColumn;
+};
+} // namespace
+
+GemmTile::GemmTile(CudaCode &code, LinearOp op, const Memory &stages,
+                   Value tile)
+    : code(code), op(op), x(code.memory(op.getX())), stages(stages),
+      inner(x.type.getShape().back()),
+      total(code.memory(op.getY()).type.getShape().back()),
+      weights(static_cast<int64_t>(op.getWeights().size())),
+      width(kColumns / weights), perWarp(kWarpColumns / weights),
+      stride(perWarp + 8), rows(code.rows(x, x.type.getRank() - 1)) {
+  Value across = code.integer(llvm::divideCeil(total, width));
+  firstRow = code.mul(code.div(tile, across), code.integer(kRows));
+  firstColumn = code.mul(code.rem(tile, across), code.integer(width));
+  warpRow = code.div(code.warp(), code.integer(kAcross));
+  warpColumn = code.rem(code.warp(), code.integer(kAcross));
+}
+
+/// Element of `stages` where a chunk of row `row` + `more` lies: rows of x,
+/// then weight rows. `phase` is row / 2 % 4; `more` is a multiple of 8 and so
+/// changes only the constant part of an address.
+Value GemmTile::chunkAt(Value stage, bool weightRows, Value row, Value phase,
+                        Value chunk, int64_t more) {
+  Value line = code.add(code.mul(stage, code.integer(kRows + kColumns)), row);
+  Value at =
+      code.add(code.mul(line, code.integer(kInner)),
+               code.mul(code.bitXor(chunk, phase), code.integer(kChunk)));
+  return code.add(at, code.integer((more + (weightRows ? kRows : 0)) * kInner));
+}
+
+/// The thread's chunks of x's or the weights' rows of a step; zeros behind the
+/// inner dimension. Rows behind the last repeat it.
+void GemmTile::copyRows(Value stage, Value step, bool weightRows) {
+  int64_t perPass = code.threads() / kChunks;
+  Value row = code.div(code.thread(), code.integer(kChunks)),
+        chunk = code.rem(code.thread(), code.integer(kChunks));
+  Value phase = code.rem(code.div(row, code.integer(2)), code.integer(kChunks));
+  Value k = code.add(code.mul(step, code.integer(kInner)),
+                     code.mul(chunk, code.integer(kChunk)));
+  Value inside;
+  if (inner % kInner) {
+    inside = code.less(k, code.integer(inner));
+    k = code.select(inside, k, code.integer(0));
+  }
+  for (int64_t first = 0; first < (weightRows ? kColumns : kRows);
+       first += perPass) {
+    Memory from = x;
+    Value line = code.add(firstRow, code.add(row, code.integer(first)));
+    line = code.min(line, code.sub(rows, code.integer(1)));
+    if (weightRows) {
+      // The rows of one pass lie in one weight.
+      from = code.memory(op.getWeights()[first / width]);
+      line = code.add(firstColumn, code.add(row, code.integer(first % width)));
+      line = code.min(line, code.integer(total - 1));
+    }
+    code.copyAsync(stages, chunkAt(stage, weightRows, row, phase, chunk, first),
+                   from, code.add(code.mul(line, code.integer(inner)), k),
+                   inside);
+  }
+}
+
+void GemmTile::copyStage(Value stage, Value step) {
+  copyRows(stage, step, /*weightRows=*/false);
+  copyRows(stage, step, /*weightRows=*/true);
+}
+
+/// One stage: two steps of 16.
+SmallVector<Value> GemmTile::multiply(Value stage, ValueRange from) {
+  SmallVector<Value> sums(from);
+  Value lane = code.lane();
+  Value half = code.div(lane, code.integer(16)); // of a matrix of 16 rows
+  Value rowOfX = code.rem(lane, code.integer(16));
+  Value rowOfWeight = code.add(code.rem(lane, code.integer(8)),
+                               code.mul(half, code.integer(8)));
+  auto phaseOf = [&](Value row) {
+    return code.rem(code.div(row, code.integer(2)), code.integer(kChunks));
+  };
+  Value phaseOfX = phaseOf(rowOfX), phaseOfWeight = phaseOf(rowOfWeight);
+  rowOfX = code.add(rowOfX, code.mul(warpRow, code.integer(kWarpRows)));
+  rowOfWeight =
+      code.add(rowOfWeight, code.mul(warpColumn, code.integer(perWarp)));
+  for (int64_t step = 0; step < kInner / 16; ++step) {
+    Value chunkOfX = code.add(code.integer(2 * step), half);
+    Value chunkOfWeight =
+        code.add(code.integer(2 * step),
+                 code.rem(code.div(lane, code.integer(8)), code.integer(2)));
+    SmallVector<SmallVector<Value>> a, b;
+    for (int64_t mi = 0; mi < kRowTiles; ++mi) {
+      a.push_back(code.loadMatrices(
+          stages, chunkAt(stage, false, rowOfX, phaseOfX, chunkOfX, 16 * mi)));
+    }
+    for (int64_t pair = 0; pair < kColumnTiles / 2; ++pair) {
+      // Two n8 tiles of one weight.
+      int64_t weight = pair * 16 / perWarp, own = pair * 16 % perWarp;
+      b.push_back(code.loadMatrices(
+          stages, chunkAt(stage, true, rowOfWeight, phaseOfWeight,
+                          chunkOfWeight, weight * width + own)));
+    }
+    for (int64_t mi = 0; mi < kRowTiles; ++mi) {
+      for (int64_t ni = 0; ni < kColumnTiles; ++ni) {
+        int64_t at = 4 * (mi * kColumnTiles + ni);
+        auto next =
+            code.mma(a[mi], {b[ni / 2][ni % 2 * 2], b[ni / 2][ni % 2 * 2 + 1]},
+                     ArrayRef(sums).slice(at, 4));
+        std::copy(next.begin(), next.end(), sums.begin() + at);
+      }
+    }
+  }
+  return sums;
+}
+
+/// The warp's sums of rows 16 * mi .. + 15 into its own shared memory: rows of
+/// all columns of a weight, weight after weight. The columns behind a row keep
+/// neighbouring rows in different banks.
+void GemmTile::stageSums(ArrayRef<Value> sums, int64_t mi) {
+  Value lane = code.lane();
+  for (int64_t n = 0; n < kColumnTiles; ++n) {
+    int64_t weight = n * 8 / perWarp, first = n * 8 % perWarp;
+    for (int64_t half : {0, 1}) {
+      int64_t at = 4 * (mi * kColumnTiles + n) + 2 * half;
+      Value pair = code.insert(sums[at + 1], code.splat(sums[at], 2), 1);
+      Value row = code.add(code.div(lane, code.integer(4)),
+                           code.integer(weight * 16 + 8 * half));
+      Value column =
+          code.add(code.mul(code.rem(lane, code.integer(4)), code.integer(2)),
+                   code.integer(first));
+      code.storeVector(pair, staged,
+                       code.add(code.mul(row, code.integer(stride)), column));
+    }
+  }
+}
+
+/// Those rows through the epilogue, a few neighbouring columns per lane.
+void GemmTile::storeRows(int64_t mi) {
+  int64_t count = total % 4 ? 2 : 4, across = perWarp / count;
+  Value first =
+      code.add(firstRow, code.add(code.mul(warpRow, code.integer(kWarpRows)),
+                                  code.integer(16 * mi)));
+  Value column =
+      code.add(firstColumn, code.mul(warpColumn, code.integer(perWarp)));
+  code.eachLane(code.integer(16 * across), [&](Value i) {
+    Value own = code.div(i, code.integer(across));
+    Value shift =
+        code.mul(code.rem(i, code.integer(across)), code.integer(count));
+    Value row = code.add(first, own), at = code.add(column, shift);
+    Value inside =
+        code.both(code.less(row, rows), code.less(at, code.integer(total)));
+    code.when(inside, [&] {
+      SmallVector<Value> parts;
+      for (int64_t w = 0; w < weights; ++w) {
+        Value line = code.add(own, code.integer(16 * w));
+        parts.push_back(code.loadVector(
+            staged, code.add(code.mul(line, code.integer(stride)), shift),
+            count));
+      }
+      storeRow(code, op, row, at, count, parts);
+    });
+  });
+}
+
+void GemmTile::emit() {
+  int64_t steps = llvm::divideCeil(inner, kInner);
+  for (int64_t s = 0; s < kStages - 1; ++s) {
+    if (s < steps) {
+      copyStage(code.integer(s), code.integer(s));
+    }
+    code.commitCopies();
+  }
+  SmallVector<Value> zeros(4 * kRowTiles * kColumnTiles, code.real(0.0));
+  SmallVector<Value> sums =
+      code.loop(code.integer(0), code.integer(steps), 1, zeros,
+                [&](Value step, ValueRange from) {
+                  code.waitCopies(kStages - 2);
+                  code.barrier();
+                  Value ahead = code.add(step, code.integer(kStages - 1));
+                  code.when(code.less(ahead, code.integer(steps)), [&] {
+                    copyStage(code.rem(ahead, code.integer(kStages)), ahead);
+                  });
+                  code.commitCopies();
+                  return multiply(code.rem(step, code.integer(kStages)), from);
+                });
+  // The stages' memory holds the results of a warp on their way out.
+  code.waitCopies(0);
+  code.barrier();
+  staged.type = RankedTensorType::get({1}, code.b.getF32Type());
+  Value own = code.mul(code.warp(), code.integer(weights * 16 * stride));
+  staged.pointer =
+      code.address(stages.pointer, own, staged.type.getElementType());
+  for (int64_t mi = 0; mi < kRowTiles; ++mi) {
+    stageSums(sums, mi);
+    code.warpBarrier();
+    storeRows(mi);
+    code.warpBarrier();
+  }
+}
+
+EmitCudaTile rill::kernel::beginCudaGemm(CudaCode &code, Operation *operation) {
+  auto op = dyn_cast<LinearOp>(operation);
+  if (!op) {
+    return nullptr;
+  }
+  Memory stages =
+      code.shared(kStages * (kRows + kColumns) * kInner, code.b.getBF16Type());
+  return [&code, op, stages](Value tile) mutable {
+    GemmTile(code, op, stages, tile).emit();
+  };
+}

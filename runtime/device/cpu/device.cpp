@@ -1,0 +1,109 @@
+//===- device.cpp - The CPU as a device -----------------------------------===//
+//
+// Code of the best level, worker threads, host memory.
+//
+//===----------------------------------------------------------------------===//
+#include "runtime/core/device.h"
+
+#include "runtime/device/cpu/code.h"
+#include "runtime/device/cpu/workers.h"
+
+using namespace rill::rt;
+
+namespace {
+class CpuQueue : public Queue {
+public:
+  static Result<std::unique_ptr<Queue>> create(const CpuCode &code,
+                                               const QueueNeeds &needs);
+
+  Result<void *> allocate(uint64_t bytes, const char *what) override {
+    RILL_ASSIGN(Memory memory, Memory::allocate(bytes, what));
+    owned.push_back(std::move(memory));
+    return static_cast<void *>(owned.back().data());
+  }
+  Status prepare(const Call &) override { return {}; }
+  Status run(const Call &call) override;
+  uint64_t bytes() const override {
+    uint64_t total = workers->scratchBytes();
+    for (const Memory &memory : owned) {
+      total += memory.bytes();
+    }
+    return total;
+  }
+
+private:
+  const CpuCode *code = nullptr;
+  std::vector<Memory> owned;
+  std::vector<CpuLaunch> list;
+  std::unique_ptr<Workers> workers;
+};
+
+class CpuDevice : public Device {
+public:
+  CpuDevice(CpuCode code, std::string arch, const Weights &weights)
+      : code(std::move(code)), arch(std::move(arch)), weights(weights) {}
+
+  const char *name() const override { return "cpu"; }
+  const std::string &target() const override { return arch; }
+  bool usesHostMemory() const override { return true; }
+  const void *weight(size_t index) const override {
+    return weights.data(index);
+  }
+  Result<std::unique_ptr<Queue>> queue(const QueueNeeds &needs) const override {
+    return CpuQueue::create(code, needs);
+  }
+
+private:
+  CpuCode code;
+  std::string arch;
+  const Weights &weights;
+};
+} // namespace
+
+Result<std::unique_ptr<Queue>> CpuQueue::create(const CpuCode &code,
+                                                const QueueNeeds &needs) {
+  auto queue = std::make_unique<CpuQueue>();
+  queue->code = &code;
+  queue->list.resize(needs.launches);
+  RILL_ASSIGN(queue->workers, Workers::create(needs.threads, needs.scratchBytes,
+                                              needs.launches));
+  return std::unique_ptr<Queue>(std::move(queue));
+}
+
+Status CpuQueue::run(const Call &call) {
+  for (size_t i = 0; i < call.launches.size(); ++i) {
+    const Launch &launch = call.launches[i];
+    list[i] = {code->kernel(launch.kernel), launch.operands, launch.tiles};
+  }
+  workers->run(std::span(list).first(call.launches.size()), call.control);
+  return {};
+}
+
+Result<std::unique_ptr<Device>> rill::rt::openCpu(const Artifact &artifact,
+                                                  const Weights &weights) {
+  const TargetInfo *chosen = nullptr;
+  std::string have, here;
+  for (const TargetInfo &target : artifact.manifest().targets) {
+    have += (have.empty() ? "" : ", ") + target.arch;
+  }
+  for (const std::string &arch : cpuTargets()) {
+    here += (here.empty() ? "" : ", ") + arch;
+    for (const TargetInfo &target : artifact.manifest().targets) {
+      if (!chosen && target.arch == arch && target.kind == "elf") {
+        chosen = &target;
+      }
+    }
+  }
+  if (!chosen) {
+    return makeError(ErrorCode::NoCode, artifact.name(),
+                     "the file has code for " + have +
+                         "; this processor runs " +
+                         (here.empty() ? "none of Rill's levels" : here),
+                     "compile with --target x86-64-v3");
+  }
+  RILL_ASSIGN(CpuCode code,
+              CpuCode::load(artifact.bytes(*chosen->elf), chosen->kernels,
+                            artifact.name() + ", code for " + chosen->arch));
+  return std::unique_ptr<Device>(
+      new CpuDevice(std::move(code), chosen->arch, weights));
+}

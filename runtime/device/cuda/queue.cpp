@@ -1,0 +1,262 @@
+//===- queue.cpp - One session's work on a CUDA device --------------------===//
+//
+// A stream, memory, pinned staging, and captured graphs of the calls that come
+// often.
+//
+//===----------------------------------------------------------------------===//
+#include "runtime/device/cuda/device.h"
+
+#include <algorithm>
+#include <cstring>
+
+using namespace rill::rt;
+using namespace rill::rt::cuda;
+
+static constexpr uint64_t kAlign = 256;
+static constexpr uint64_t kMaxGrid = (uint64_t(1) << 31) - 1;
+
+static uint64_t aligned(uint64_t bytes) {
+  return (bytes + kAlign - 1) / kAlign * kAlign;
+}
+
+static Address addressOf(const void *pointer) {
+  return reinterpret_cast<Address>(pointer);
+}
+
+namespace {
+/// A captured call.
+struct Captured {
+  size_t variant;
+  Symbols symbols;
+  GraphExec graph;
+};
+
+class CudaQueue : public Queue {
+public:
+  CudaQueue(const CudaDevice &device) : device(device), driver(device.driver) {}
+  ~CudaQueue() override;
+
+  Status open(const QueueNeeds &needs);
+  Result<void *> allocate(uint64_t bytes, const char *what) override;
+  Status prepare(const Call &call) override;
+  Status run(const Call &call) override;
+  uint64_t bytes() const override { return held; }
+
+private:
+  Status enqueue(const Call &call);
+  Status launch(const Launch &launch, bool first);
+  Status capture(const Call &call);
+  Status submit(const Call &call);
+  Status check(int code, const char *call) const {
+    return driver.check(code, call, device.label);
+  }
+  Status settle(Status status);
+
+  const CudaDevice &device;
+  const Driver &driver;
+  Stream stream = nullptr;
+  std::vector<Address> owned;
+  uint64_t held = 0;
+  /// Pinned: control block, inputs, outputs.
+  uint8_t *pinned = nullptr;
+  uint64_t controlBytes = 0, inputBytes = 0;
+  void *control = nullptr; ///< on the device
+  std::vector<void *> parameters;
+  std::vector<Captured> graphs;
+};
+} // namespace
+
+CudaQueue::~CudaQueue() {
+  Scope scope(driver, device.context);
+  if (stream) {
+    driver.streamSynchronize(stream);
+  }
+  for (const Captured &captured : graphs) {
+    driver.graphExecDestroy(captured.graph);
+  }
+  if (stream) {
+    driver.streamDestroy(stream);
+  }
+  for (Address address : owned) {
+    driver.memFree(address);
+  }
+  if (pinned) {
+    driver.memFreeHost(pinned);
+  }
+}
+
+Status CudaQueue::open(const QueueNeeds &needs) {
+  Scope scope(driver, device.context);
+  RILL_TRY(scope.status(device.label));
+  constexpr unsigned kNonBlocking = 1;
+  RILL_TRY(check(driver.streamCreate(&stream, kNonBlocking), "cuStreamCreate"));
+  controlBytes = needs.controlBytes;
+  inputBytes = needs.inputBytes;
+  uint64_t bytes = aligned(controlBytes) + needs.inputBytes + needs.outputBytes;
+  void *memory = nullptr;
+  RILL_TRY(driver.check(driver.memHostAlloc(&memory, bytes, 0),
+                        "cuMemHostAlloc", "pinned staging of the session"));
+  pinned = static_cast<uint8_t *>(memory);
+  held += bytes;
+  constexpr size_t kUsualOperands = 64;
+  parameters.reserve(kUsualOperands);
+  RILL_ASSIGN(control, allocate(needs.controlBytes, "control block"));
+  return {};
+}
+
+Result<void *> CudaQueue::allocate(uint64_t bytes, const char *what) {
+  Scope scope(driver, device.context);
+  RILL_TRY(scope.status(device.label));
+  RILL_ASSIGN(Address address, device.allocate(bytes, what));
+  owned.push_back(address);
+  held += bytes;
+  RILL_TRY(check(driver.memsetD8Async(address, 0, bytes, stream),
+                 "cuMemsetD8Async"));
+  RILL_TRY(check(driver.streamSynchronize(stream), "cuStreamSynchronize"));
+  return reinterpret_cast<void *>(address);
+}
+
+/// Launches behind the first of a call may begin early where the kernels wait
+/// for their inputs themselves.
+Status CudaQueue::launch(const Launch &launch, bool first) {
+  const Kernel &kernel = device.kernels[launch.kernel];
+  if (static_cast<uint64_t>(launch.tiles) > kMaxGrid) {
+    return makeError(ErrorCode::CallUnsupported, device.label,
+                     format("a grid of %lld blocks; 2^31 - 1 is the most",
+                            (long long)launch.tiles));
+  }
+  parameters.clear();
+  for (uint32_t i = 0; i < launch.operandCount; ++i) {
+    parameters.push_back(const_cast<void **>(&launch.operands[i]));
+  }
+  parameters.push_back(&control);
+  LaunchAttribute early = {};
+  early.id = kProgrammaticSerialization;
+  early.value.flag = 1;
+  LaunchConfig config = {static_cast<unsigned>(launch.tiles),
+                         1,
+                         1,
+                         kernel.threads,
+                         1,
+                         1,
+                         kernel.shared,
+                         stream,
+                         &early,
+                         !first && device.dependent() ? 1u : 0u};
+  return check(driver.launchKernelEx(&config, kernel.function,
+                                     parameters.data(), nullptr),
+               "cuLaunchKernelEx");
+}
+
+/// Control block, inputs, launches, outputs; the host's side of every copy is
+/// the pinned staging.
+Status CudaQueue::enqueue(const Call &call) {
+  RILL_TRY(check(
+      driver.memcpyHtoDAsync(addressOf(control), pinned, controlBytes, stream),
+      "cuMemcpyHtoDAsync"));
+  uint8_t *at = pinned + aligned(controlBytes);
+  for (const Transfer &input : call.inputs) {
+    RILL_TRY(check(driver.memcpyHtoDAsync(addressOf(input.device), at,
+                                          input.bytes, stream),
+                   "cuMemcpyHtoDAsync"));
+    at += aligned(input.bytes);
+  }
+  for (const Launch &entry : call.launches) {
+    RILL_TRY(launch(entry, &entry == call.launches.data()));
+  }
+  at = pinned + aligned(controlBytes) + inputBytes;
+  for (const Transfer &output : call.outputs) {
+    RILL_TRY(check(driver.memcpyDtoHAsync(at, addressOf(output.device),
+                                          output.bytes, stream),
+                   "cuMemcpyDtoHAsync"));
+    at += aligned(output.bytes);
+  }
+  return {};
+}
+
+Status CudaQueue::capture(const Call &call) {
+  constexpr int kThreadLocal = 1;
+  RILL_TRY(check(driver.streamBeginCapture(stream, kThreadLocal),
+                 "cuStreamBeginCapture"));
+  Status recorded = enqueue(call);
+  // The stream leaves its capture in every case.
+  Graph graph = nullptr;
+  int ended = driver.streamEndCapture(stream, &graph);
+  if (!recorded.ok() || ended != kSuccess) {
+    if (graph) {
+      driver.graphDestroy(graph);
+    }
+    return recorded.ok() ? check(ended, "cuStreamEndCapture")
+                         : std::move(recorded);
+  }
+  GraphExec executable = nullptr;
+  int made = driver.graphInstantiate(&executable, graph, 0);
+  int freed = driver.graphDestroy(graph);
+  if (made == kSuccess) {
+    graphs.push_back({call.variant, call.symbols, executable});
+  }
+  RILL_TRY(check(made, "cuGraphInstantiateWithFlags"));
+  return check(freed, "cuGraphDestroy");
+}
+
+Status CudaQueue::prepare(const Call &call) {
+  Scope scope(driver, device.context);
+  RILL_TRY(scope.status(device.label));
+  return settle(capture(call));
+}
+
+/// The call's graph, or its parts one by one; waits.
+Status CudaQueue::submit(const Call &call) {
+  GraphExec graph = nullptr;
+  for (const Captured &captured : graphs) {
+    if (captured.variant == call.variant &&
+        std::equal(captured.symbols.values, captured.symbols.values + 3,
+                   call.symbols.values)) {
+      graph = captured.graph;
+    }
+  }
+  if (graph) {
+    RILL_TRY(check(driver.graphLaunch(graph, stream), "cuGraphLaunch"));
+  } else {
+    RILL_TRY(enqueue(call));
+  }
+  return check(driver.streamSynchronize(stream), "cuStreamSynchronize");
+}
+
+/// An error after which the stream answers errors still is the context's end.
+Status CudaQueue::settle(Status status) {
+  if (!status.ok() && driver.streamSynchronize(stream) != kSuccess) {
+    device.lost = true;
+  }
+  return status;
+}
+
+Status CudaQueue::run(const Call &call) {
+  if (device.lost) {
+    return makeError(ErrorCode::KernelFailed, device.label,
+                     "an earlier error ended this model's CUDA context",
+                     "close the model and open it again");
+  }
+  Scope scope(driver, device.context);
+  RILL_TRY(scope.status(device.label));
+  std::memcpy(pinned, call.control, controlBytes);
+  uint8_t *at = pinned + aligned(controlBytes);
+  for (const Transfer &input : call.inputs) {
+    std::memcpy(at, input.host, input.bytes);
+    at += aligned(input.bytes);
+  }
+  RILL_TRY(settle(submit(call)));
+  at = pinned + aligned(controlBytes) + inputBytes;
+  for (const Transfer &output : call.outputs) {
+    std::memcpy(output.host, at, output.bytes);
+    at += aligned(output.bytes);
+  }
+  return {};
+}
+
+Result<std::unique_ptr<Queue>>
+CudaDevice::queue(const QueueNeeds &needs) const {
+  auto queue = std::make_unique<CudaQueue>(*this);
+  RILL_TRY(queue->open(needs));
+  return std::unique_ptr<Queue>(std::move(queue));
+}
