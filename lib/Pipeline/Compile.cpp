@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "DumpKernels.h"
+#include "Report.h"
 
 #include "rill/Dialect/Rill/Rill.h"
 #include "rill/Dialect/RillPlan/RillPlan.h"
@@ -57,6 +58,7 @@ private:
   MLIRContext context;
   OwningOpRef<ModuleOp> module;
   Phase reached = Phase::Imported;
+  std::map<std::string, cubin::PtxasLog> logs; ///< of CUDA targets
 };
 } // namespace
 
@@ -166,6 +168,7 @@ rt::Result<TargetCode> Compiler::emitCudaCode(const std::string &target,
   TargetCode code;
   code.arch = target;
   code.ptx = std::move(*ptx);
+  logs[target] = {};
   std::string ptxas = chip.cubin ? nvvm::findPtxas() : "";
   if (chip.cubin && ptxas.empty()) {
     note("warning: no ptxas found, so " + target +
@@ -178,6 +181,7 @@ rt::Result<TargetCode> Compiler::emitCudaCode(const std::string &target,
     RILL_ASSIGN(nvvm::Assembled assembled,
                 nvvm::assemble(ptxas, chip, code.ptx));
     RILL_TRY(nvvm::checkBudget(chip, assembled.report));
+    logs[target] = std::move(assembled.report);
     code.cubin = std::move(assembled.cubin);
   }
   return code;
@@ -221,6 +225,9 @@ rt::Status Compiler::run() {
   }
   std::vector<TargetCode> code;
   RILL_TRY(emitCode(code));
+  if (!options.reportFile.empty()) {
+    RILL_TRY(writeReport(*module, logs, options.reportFile));
+  }
   if (options.to == Phase::Binary) {
     return writeCode(code);
   }

@@ -79,6 +79,9 @@ static void addCompileFlags(tools::Tool &tool, CompileOptions &options,
       ->check(CLI::IsMember(names));
   tool.option("--dump-compilation-phases-to", options.dumpFolder,
               "write one .mlir per phase into this folder");
+  tool.option("--report", options.reportFile,
+              "write registers, shared memory and occupancy of each CUDA "
+              "kernel, bytes and FLOPs of each dispatch to this JSON file");
   tool.option("--dump-kernels", options.kernelFolder,
               "write each CUDA kernel into this folder: .mlir, .ll, .ptx, "
               ".cubin and ptxas' .log, named after its first layer");

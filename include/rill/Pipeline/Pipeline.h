@@ -55,6 +55,7 @@ struct CompileOptions {
   std::optional<Phase> from; ///< phase of an .mlir input; default Imported
   Phase to = Phase::Artifact;
   std::string dumpFolder;   ///< one .mlir per phase reached, when not empty
+  std::string reportFile;   ///< figures of the CUDA code, when not empty
   std::string kernelFolder; ///< CUDA kernels one by one, when not empty
 };
 
