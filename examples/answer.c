@@ -73,6 +73,11 @@ int main(int argc, char **argv) {
   check(rill_add_messages_json(generator, messages, strlen(messages)));
   check(rill_generate(generator, NULL, show, NULL));
   printf("\n");
+  rill_stats stats = {.size = sizeof(stats)};
+  check(rill_generate_stats(generator, &stats));
+  fprintf(stderr, "%zu tokens, %zu of %zu drafted ones accepted in %zu steps\n",
+          stats.generated_tokens, stats.accepted_tokens, stats.drafted_tokens,
+          stats.verifies);
   rill_generator_free(generator);
   rill_session_free(session);
   rill_close(model);

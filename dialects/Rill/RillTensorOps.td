@@ -125,6 +125,21 @@ def Rill_LastRowOp : Rill_Op<"last_row", [Pure]> {
   let hasVerifier = 1;
 }
 
+def Rill_StackOp : Rill_Op<"stack", [Pure]> {
+  let summary = "Row tensors side by side, or one behind the other";
+  let description = [{
+    `y[b,s,k*H+i] = x_k[b,s,i]` when y has rank 3, `y[k,b,s,i] = x_k[b,s,i]`
+    when it has rank 4; each value is rounded to y's type.
+    Shapes: K inputs [B,S,H], y [B,S,K*H] or [K,B,S,H]. Constraints: (stack_c1)
+    there is an input and all have one shape [B,S,H]. (stack_c2) y is
+    [B,S,K*H] or [K,B,S,H]. Source: DFlash, the features of tapped layers.
+  }];
+  let arguments = (ins Variadic<Rill_Act>:$inputs);
+  let results = (outs Rill_Act:$y);
+  let assemblyFormat = "$inputs attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
 def Rill_PositionResizeOp : Rill_Op<"position_resize", [Pure]> {
   let summary = "Antialiased bilinear resize of a square position table";
   let description = [{

@@ -32,11 +32,12 @@ static Array integers(ArrayRef<int64_t> values) {
   return array;
 }
 
-static Object modelObject(ModuleOp module) {
+/// An attribute of the module: integers, texts and lists of integers.
+static Object moduleObject(ModuleOp module, StringRef name) {
   Object object;
-  auto model = module->getAttrOfType<DictionaryAttr>("rill.model");
+  auto entries = module->getAttrOfType<DictionaryAttr>(name);
   for (NamedAttribute entry :
-       model ? model.getValue() : ArrayRef<NamedAttribute>()) {
+       entries ? entries.getValue() : ArrayRef<NamedAttribute>()) {
     JsonValue value;
     if (auto integer = dyn_cast<IntegerAttr>(entry.getValue())) {
       value = integer.getInt();
@@ -108,6 +109,22 @@ static bool writesStates(plan::VariantOp variant) {
   return writes;
 }
 
+/// The variant that shows the method's signature: the last one whose symbols
+/// have more than one value, since a fixed one is no symbol of its shapes.
+static plan::VariantOp widestOf(ArrayRef<const ManifestPlan *> entries) {
+  for (const ManifestPlan *entry : llvm::reverse(entries)) {
+    plan::VariantOp variant = entry->variant;
+    bool open = llvm::all_of(variant.getSymbols(), [](NamedAttribute symbol) {
+      auto range = cast<DenseI64ArrayAttr>(symbol.getValue()).asArrayRef();
+      return range[0] < range[1];
+    });
+    if (open) {
+      return variant;
+    }
+  }
+  return entries.back()->variant;
+}
+
 static Array methodsArray(const std::vector<ManifestPlan> &plans) {
   llvm::MapVector<StringAttr, std::vector<const ManifestPlan *>> methods;
   for (const ManifestPlan &entry : plans) {
@@ -116,8 +133,7 @@ static Array methodsArray(const std::vector<ManifestPlan> &plans) {
   }
   Array list;
   for (auto &[name, entries] : methods) {
-    // The variant with the widest ranges shows the method's signature.
-    plan::VariantOp widest = entries.back()->variant;
+    plan::VariantOp widest = widestOf(entries);
     Operation *ret = widest.getBody().front().getTerminator();
     Array variants;
     for (const ManifestPlan *entry : entries) {
@@ -208,7 +224,7 @@ std::string Manifest::print(ModuleOp module) const {
               {"requires", Array{"plans"}},
               {"content_id", ""},
               {"producer", "rill-compile 0.1.0"},
-              {"model", modelObject(module)},
+              {"model", moduleObject(module, "rill.model")},
               {"states", statesArray(module)},
               {"methods", methodsArray(plans)},
               {"targets", targetList},
@@ -216,6 +232,9 @@ std::string Manifest::print(ModuleOp module) const {
               {"assets", assetList},
               {"sections", hashes},
               {"extensions", Object{}}};
+  if (module->hasAttr("rill.draft")) {
+    root.push_back({"draft", moduleObject(module, "rill.draft")});
+  }
   std::string text = rt::writeJson(root);
   llvm::SHA256 sha;
   sha.update(text);

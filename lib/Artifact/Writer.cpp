@@ -125,8 +125,8 @@ rt::Status Writer::openStores() {
     if (file == "generated" || stores.count(file)) {
       continue;
     }
-    RILL_ASSIGN(rt::TensorStore store,
-                rt::TensorStore::openFile(options.folder + "/" + file));
+    RILL_ASSIGN(rt::TensorStore store, rt::TensorStore::openFile(weightFilePath(
+                                           module, options.folder, file)));
     stores.emplace(file, std::move(store));
   }
   return {};

@@ -5,7 +5,7 @@
 //===----------------------------------------------------------------------===//
 #include "rill/Import/Import.h"
 
-#include "Lfm2Vl/Graph.h"
+#include "Graph.h"
 
 #include "rill/Checkpoint/Checkpoint.h"
 #include "rill/Import/Inspect.h"
@@ -17,15 +17,15 @@
 
 using namespace mlir;
 using namespace rill;
+using families::kDraftFolder;
 
-static rt::Status checkFinite(const lfm2vl::TensorMap &tensors,
-                              const rt::TensorStore &store) {
+static rt::Status checkFinite(const families::TensorMap &tensors) {
   for (auto &[name, tensor] : tensors) {
     if (auto index = rt::findNonFinite(*tensor.info)) {
+      auto [file, stored] = StringRef(tensor.source).split('#');
       return rt::makeError(
           rt::ErrorCode::TensorNonFinite,
-          store.fileNames()[tensor.info->file] + ", tensor \"" +
-              tensor.info->name + "\"",
+          (file + ", tensor \"" + stored + "\"").str(),
           rt::format("element %lld is NaN or infinite", (long long)*index),
           "--allow-nonfinite accepts it");
     }
@@ -66,7 +66,7 @@ static rt::Result<int64_t> maxPatches(const Checkpoint &checkpoint) {
 
 /// rill.model: what the artifact's manifest says about the model.
 static DictionaryAttr modelAttribute(OpBuilder &b,
-                                     const lfm2vl::ModelConfig &config,
+                                     const families::ModelConfig &config,
                                      int64_t batch, int64_t capacity,
                                      int64_t patches) {
   NamedAttrList list;
@@ -91,18 +91,94 @@ static DictionaryAttr modelAttribute(OpBuilder &b,
   return list.getDictionary(b.getContext());
 }
 
+/// rill.checkpoint: folders, and the sizes of the files in them; the drafter's
+/// files have the prefix that its weights' sources have.
 static DictionaryAttr checkpointAttribute(OpBuilder &b,
-                                          const Checkpoint &checkpoint) {
+                                          const Checkpoint &checkpoint,
+                                          const Checkpoint *draft) {
   NamedAttrList list;
   list.set("folder", b.getStringAttr(checkpoint.folder()));
   SmallVector<NamedAttribute> files;
-  const rt::TensorStore &store = checkpoint.tensors();
-  for (auto [name, file] : llvm::zip_equal(store.fileNames(), store.files())) {
-    files.push_back(b.getNamedAttr(
-        name, b.getI64IntegerAttr(static_cast<int64_t>(file.bytes().size()))));
+  auto addFiles = [&](const rt::TensorStore &store, const std::string &prefix) {
+    for (auto [name, file] :
+         llvm::zip_equal(store.fileNames(), store.files())) {
+      files.push_back(b.getNamedAttr(
+          prefix + name,
+          b.getI64IntegerAttr(static_cast<int64_t>(file.bytes().size()))));
+    }
+  };
+  addFiles(checkpoint.tensors(), "");
+  if (draft) {
+    NamedAttribute part =
+        b.getNamedAttr(kDraftFolder, b.getStringAttr(draft->folder()));
+    list.set("parts", b.getDictionaryAttr(part));
+    addFiles(draft->tensors(), kDraftFolder);
   }
   list.set("files", b.getDictionaryAttr(files));
   return list.getDictionary(b.getContext());
+}
+
+/// rill.draft: what the artifact's manifest says about the drafter.
+static DictionaryAttr draftAttribute(OpBuilder &b,
+                                     const dflash::DraftConfig &draft) {
+  NamedAttrList list;
+  list.set("kind", b.getStringAttr("dflash"));
+  list.set("block_size", b.getI64IntegerAttr(draft.block));
+  list.set("mask_token_id", b.getI64IntegerAttr(draft.maskToken));
+  list.set("target_layer_ids", b.getDenseI64ArrayAttr(draft.taps));
+  list.set("layers",
+           b.getI64IntegerAttr(static_cast<int64_t>(draft.layers.size())));
+  return list.getDictionary(b.getContext());
+}
+
+static rt::Status checkTaps(const std::vector<int64_t> &taps, size_t layers) {
+  for (int64_t tap : taps) {
+    if (tap < 0 || tap >= static_cast<int64_t>(layers)) {
+      return rt::makeError(rt::ErrorCode::BadUsage, "--taps",
+                           rt::format("layer %lld is outside the %zu layers "
+                                      "of the model",
+                                      (long long)tap, layers));
+    }
+  }
+  return {};
+}
+
+namespace {
+/// An opened drafter that belongs to its target.
+struct Drafter {
+  Checkpoint folder;
+  dflash::DraftConfig config;
+};
+} // namespace
+
+static rt::Result<std::optional<Drafter>>
+openDrafter(const ImportOptions &options, const Checkpoint &target,
+            const families::ModelConfig &model) {
+  if (options.draft.empty()) {
+    return std::optional<Drafter>();
+  }
+  RILL_ASSIGN(Checkpoint folder, Checkpoint::open(options.draft));
+  RILL_ASSIGN(dflash::DraftConfig config,
+              dflash::readDraftConfig(folder.config(), options.strict));
+  RILL_TRY(dflash::checkTarget(folder, config, target, model));
+  return std::optional<Drafter>(Drafter{std::move(folder), std::move(config)});
+}
+
+static void buildMethods(families::Graph &graph) {
+  if (graph.config.vision) {
+    graph.buildVisionEncoder();
+  }
+  graph.buildTokenEmbedding();
+  graph.buildTextDecoder({.name = "text_decoder"});
+  graph.buildTextDecoder({.name = "text_decoder_rows",
+                          .allRows = true,
+                          .taps = !graph.options.taps.empty()});
+  if (graph.draft) {
+    graph.buildTextDecoder({.name = "draft_prefill", .context = true});
+    graph.buildTextDecoder(
+        {.name = "draft_verify", .allRows = true, .context = true});
+    graph.buildDraft();
+  }
 }
 
 rt::Result<OwningOpRef<ModuleOp>>
@@ -110,36 +186,44 @@ rill::importCheckpoint(MLIRContext &context, const std::string &folder,
                        const ImportOptions &options,
                        std::vector<std::string> &warnings) {
   RILL_ASSIGN(Checkpoint checkpoint, Checkpoint::open(folder));
-  RILL_ASSIGN(lfm2vl::ModelConfig config,
-              lfm2vl::readConfig(checkpoint.config(), options.strict));
+  RILL_ASSIGN(families::ModelConfig config,
+              families::readConfig(checkpoint.config(), options.strict));
   RILL_ASSIGN(
-      lfm2vl::TensorMap tensors,
-      lfm2vl::bindTensors(checkpoint.tensors(), config, options.strict));
-  RILL_ASSIGN(int64_t patches, maxPatches(checkpoint));
-  if (!options.allowNonFinite) {
-    RILL_TRY(checkFinite(tensors, checkpoint.tensors()));
-  }
+      families::TensorMap tensors,
+      families::bindTensors(checkpoint.tensors(), config, options.strict));
+  RILL_TRY(checkTaps(options.taps, config.text.isAttention.size()));
+  RILL_ASSIGN(auto drafter, openDrafter(options, checkpoint, config));
+  const dflash::DraftConfig *draft = drafter ? &drafter->config : nullptr;
   warnings.insert(warnings.end(), config.warnings.begin(),
                   config.warnings.end());
+  if (draft) {
+    RILL_TRY(
+        dflash::bindDraftTensors(drafter->folder.tensors(), *draft, tensors));
+    warnings.insert(warnings.end(), draft->warnings.begin(),
+                    draft->warnings.end());
+  }
+  RILL_ASSIGN(int64_t patches, maxPatches(checkpoint));
+  if (!options.allowNonFinite) {
+    RILL_TRY(checkFinite(tensors));
+  }
   context.loadDialect<RillDialect, arith::ArithDialect, math::MathDialect,
                       tensor::TensorDialect, func::FuncDialect>();
   OwningOpRef<ModuleOp> module =
       ModuleOp::create(NameLoc::get(StringAttr::get(&context, folder)));
-  lfm2vl::Graph graph(*module, config, tensors, checkpoint.tensors(), options);
+  families::Graph graph(*module, config, draft, tensors, options);
   graph.declareWeights();
   graph.declareStates();
   declareAssets(graph.builder, checkpoint);
-  if (config.vision) {
-    graph.buildVisionEncoder();
-  }
-  graph.buildTokenEmbedding();
-  graph.buildTextDecoder("text_decoder", /*allRows=*/false);
-  graph.buildTextDecoder("text_decoder_rows", /*allRows=*/true);
+  buildMethods(graph);
   (*module)->setAttr("rill.model",
                      modelAttribute(graph.builder, config, options.batch,
                                     graph.capacity, patches));
   (*module)->setAttr("rill.checkpoint",
-                     checkpointAttribute(graph.builder, checkpoint));
+                     checkpointAttribute(graph.builder, checkpoint,
+                                         drafter ? &drafter->folder : nullptr));
+  if (draft) {
+    (*module)->setAttr("rill.draft", draftAttribute(graph.builder, *draft));
+  }
   if (failed(verify(*module))) {
     return rt::makeError(rt::ErrorCode::Internal, folder,
                          "the imported module does not verify");

@@ -5,7 +5,7 @@
 //===----------------------------------------------------------------------===//
 #include "rill/Import/Inspect.h"
 
-#include "Lfm2Vl/Tensors.h"
+#include "DFlash/Draft.h"
 
 #include <algorithm>
 
@@ -22,23 +22,28 @@ std::span<const AssetFile> rill::assetFiles() {
   return kFiles;
 }
 
-static std::vector<std::string> sizesOf(const lfm2vl::ModelConfig &config) {
-  const lfm2vl::TextConfig &text = config.text;
+static std::vector<std::string> sizesOf(const families::ModelConfig &config) {
+  const families::TextConfig &text = config.text;
   auto count = [&](bool attention) {
     return static_cast<long long>(std::count(
         text.isAttention.begin(), text.isAttention.end(), attention));
   };
+  std::string convolutions =
+      count(false) ? rt::format("short convolution %lld, of %lld taps%s; ",
+                                (long long)count(false), (long long)text.taps,
+                                text.convBias ? " with bias" : "")
+                   : "";
   std::vector<std::string> lines = {rt::format(
-      "text       %zu layers (short convolution %lld, of %lld taps%s; "
-      "attention %lld), hidden %lld, feed-forward %lld, heads %lld of %lld, "
+      "text       %zu layers (%sattention %lld), hidden %lld, feed-forward "
+      "%lld, heads %lld of %lld, "
       "key/value heads %lld, vocabulary %lld, positions %lld, head %s",
-      text.isAttention.size(), count(false), (long long)text.taps,
-      text.convBias ? " with bias" : "", count(true), (long long)text.hidden,
-      (long long)text.feedForward, (long long)text.heads,
-      (long long)text.headDim, (long long)text.kvHeads, (long long)text.vocab,
-      (long long)text.maxPositions, config.tied ? "tied" : "of its own")};
+      text.isAttention.size(), convolutions.c_str(), count(true),
+      (long long)text.hidden, (long long)text.feedForward,
+      (long long)text.heads, (long long)text.headDim, (long long)text.kvHeads,
+      (long long)text.vocab, (long long)text.maxPositions,
+      config.tied ? "tied" : "of its own")};
   if (config.vision) {
-    const lfm2vl::VisionConfig &vision = *config.vision;
+    const families::VisionConfig &vision = *config.vision;
     lines.push_back(rt::format(
         "vision     %lld layers, hidden %lld, intermediate %lld, heads %lld, "
         "patches of %lld x %lld x %lld, %lld positions",
@@ -48,7 +53,7 @@ static std::vector<std::string> sizesOf(const lfm2vl::ModelConfig &config) {
         (long long)vision.channels, (long long)vision.positions));
   }
   if (config.projector) {
-    const lfm2vl::ProjectorConfig &projector = *config.projector;
+    const families::ProjectorConfig &projector = *config.projector;
     lines.push_back(rt::format(
         "projector  %lld x %lld patches to one row, width %lld%s%s, image "
         "token %lld",
@@ -77,15 +82,54 @@ static rt::Status checkFinite(const rt::TensorStore &store,
   return {};
 }
 
-Inspection rill::inspectCheckpoint(const Checkpoint &checkpoint, bool finite) {
+/// A drafter by itself: whether it fits is known beside its target.
+static Inspection inspectDrafter(const Checkpoint &checkpoint, bool finite) {
   Inspection found;
-  auto config = lfm2vl::readConfig(checkpoint.config(), /*strict=*/false);
+  auto draft = dflash::readDraftConfig(checkpoint.config(), /*strict=*/false);
+  if (!draft.ok()) {
+    found.refusal = draft.takeStatus();
+    return found;
+  }
+  std::string taps;
+  for (int64_t tap : draft->taps) {
+    taps += (taps.empty() ? "" : ",") + std::to_string(tap);
+  }
+  found.family = "dflash drafter, imported with its target by --draft";
+  found.warnings = draft->warnings;
+  found.sizes = {rt::format(
+      "draft      %zu layers, hidden %lld, feed-forward %lld, heads %lld of "
+      "%lld, key/value heads %lld, blocks of %lld, mask token %lld, taps %s of "
+      "%lld layers, vocabulary %lld",
+      draft->layers.size(), (long long)draft->hidden,
+      (long long)draft->feedForward, (long long)draft->heads,
+      (long long)draft->headDim, (long long)draft->kvHeads,
+      (long long)draft->block, (long long)draft->maskToken, taps.c_str(),
+      (long long)draft->targetLayers, (long long)draft->vocab)};
+  families::TensorMap tensors;
+  const rt::TensorStore &store = checkpoint.tensors();
+  found.refusal = dflash::bindDraftTensors(store, *draft, tensors);
+  if (found.refusal.ok()) {
+    for (const rt::TensorInfo &tensor : store.tensors()) {
+      found.names.push_back(tensor.name);
+    }
+    found.refusal =
+        finite ? checkFinite(store, found.names) : std::move(found.refusal);
+  }
+  return found;
+}
+
+Inspection rill::inspectCheckpoint(const Checkpoint &checkpoint, bool finite) {
+  if (checkpoint.config().findValue("dflash_config")) {
+    return inspectDrafter(checkpoint, finite);
+  }
+  Inspection found;
+  auto config = families::readConfig(checkpoint.config(), /*strict=*/false);
   if (!config.ok()) {
     found.refusal = config.takeStatus();
     return found;
   }
   const rt::TensorStore &store = checkpoint.tensors();
-  auto tensors = lfm2vl::bindTensors(store, *config, /*strict=*/false);
+  auto tensors = families::bindTensors(store, *config, /*strict=*/false);
   // Binding corrects the config by what the tensors say.
   found.family = config->family;
   found.sizes = sizesOf(*config);

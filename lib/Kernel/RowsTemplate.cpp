@@ -121,6 +121,23 @@ static void emitLastRow(KernelCode &code, LastRowOp op, Value tile) {
           code.mul(tile, code.integer(width)), width);
 }
 
+/// Tile = one row [b,s] of every input.
+static void emitStack(KernelCode &code, StackOp op, Value tile) {
+  const Memory &y = code.memory(op.getY());
+  const Memory &first = code.memory(op.getInputs()[0]);
+  int64_t width = lastDim(first);
+  Value count = code.integer(static_cast<int64_t>(op.getInputs().size()));
+  Value rows = code.rows(first, 2), columns = code.integer(width);
+  Value from = code.mul(tile, columns);
+  for (auto [k, input] : llvm::enumerate(op.getInputs())) {
+    Value number = code.integer(static_cast<int64_t>(k));
+    Value line = y.type.getRank() == 4
+                     ? code.add(code.mul(number, rows), tile)
+                     : code.add(code.mul(tile, count), number);
+    copyRow(code, code.memory(input), from, y, code.mul(line, columns), width);
+  }
+}
+
 static void emitPixelUnshuffle(KernelCode &code, PixelUnshuffleOp op,
                                Value tile) {
   const Memory &x = code.memory(op.getX());
@@ -166,6 +183,8 @@ static void emitStateWindow(KernelCode &code, StateWindowOp op, Value tile) {
 }
 
 /// Tile = one row [b,s].
+/// Rows of one call that share a slot of a ring are tiles that run in any
+/// order: only the last of them, the row that stays, is written.
 static void emitStateAppend(KernelCode &code, StateAppendOp op, Value tile) {
   const Memory &rows = code.memory(op.getRows());
   auto state =
@@ -176,11 +195,19 @@ static void emitStateAppend(KernelCode &code, StateAppendOp op, Value tile) {
   Value index = code.add(code.start(sequence), s);
   Memory memory = code.state(state.getSymName());
   int64_t outerSize = outer, innerSize = inner;
-  code.loop(code.integer(0), code.integer(outerSize), [&](Value o) {
-    Value line = code.add(code.mul(tile, code.integer(outerSize)), o);
-    copyRow(code, rows, code.mul(line, code.integer(innerSize)), memory,
-            stateRow(code, state, sequence, o, index), innerSize);
-  });
+  auto append = [&] {
+    code.loop(code.integer(0), code.integer(outerSize), [&](Value o) {
+      Value line = code.add(code.mul(tile, code.integer(outerSize)), o);
+      copyRow(code, rows, code.mul(line, code.integer(innerSize)), memory,
+              stateRow(code, state, sequence, o, index), innerSize);
+    });
+  };
+  if (state.getLayout() == StateLayout::Linear) {
+    append();
+    return;
+  }
+  int64_t capacity = memory.type.getDimSize(state.getRowDim());
+  code.when(code.less(count, code.add(s, code.integer(capacity + 1))), append);
 }
 
 EmitTile rill::kernel::beginRows(KernelCode &code, Operation *op) {
@@ -199,6 +226,9 @@ EmitTile rill::kernel::beginRows(KernelCode &code, Operation *op) {
       })
       .Case([&](LastRowOp o) {
         return [&code, o](Value tile) { emitLastRow(code, o, tile); };
+      })
+      .Case([&](StackOp o) {
+        return [&code, o](Value tile) { emitStack(code, o, tile); };
       })
       .Case([&](PixelUnshuffleOp o) {
         return [&code, o](Value tile) { emitPixelUnshuffle(code, o, tile); };

@@ -20,7 +20,7 @@ std::string rill::kernel::sizeProgram(ArrayRef<std::string> dims) {
 
 StringRef rill::kernel::rowTemplate(Operation *op) {
   if (isa<EmbeddingOp, ElementwiseOp, RmsNormOp, LayerNormOp, LastRowOp,
-          PixelUnshuffleOp, StateWindowOp, StateAppendOp>(op)) {
+          StackOp, PixelUnshuffleOp, StateWindowOp, StateAppendOp>(op)) {
     return "rows";
   }
   if (isa<RopeOp, PositionResizeOp>(op)) {
@@ -33,7 +33,7 @@ std::string
 rill::kernel::rowGrid(Operation *op,
                       ArrayRef<SmallVector<std::string>> operandDims,
                       ArrayRef<SmallVector<std::string>> resultDims) {
-  if (isa<StateAppendOp>(op)) {
+  if (isa<StateAppendOp, StackOp>(op)) {
     return sizeProgram(ArrayRef(operandDims[0]).take_front(2));
   }
   if (isa<RopeOp>(op)) {

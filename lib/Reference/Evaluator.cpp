@@ -215,6 +215,7 @@ rt::Status Frame::evaluate(Operation *op) {
       .Case([&](RmsNormOp o) { return store(o, rmsNorm(o)); })
       .Case([&](LayerNormOp o) { return store(o, layerNorm(o)); })
       .Case([&](LastRowOp o) { return store(o, lastRow(o)); })
+      .Case([&](StackOp o) { return store(o, stack(o)); })
       .Case([&](PositionResizeOp o) { return store(o, positionResize(o)); })
       .Case([&](PixelUnshuffleOp o) { return store(o, pixelUnshuffle(o)); })
       .Case([&](ShortConvOp o) { return store(o, shortConv(o)); })

@@ -42,6 +42,7 @@ private:
   Tensor rmsNorm(RmsNormOp op);
   Tensor layerNorm(LayerNormOp op);
   Tensor lastRow(LastRowOp op);
+  Tensor stack(StackOp op);
   Tensor positionResize(PositionResizeOp op);
   rt::Result<Tensor> pixelUnshuffle(PixelUnshuffleOp op);
 

@@ -49,7 +49,8 @@ rill::reference::openWeights(ModuleOp module, const std::string &folder) {
     if (!failed.ok() || file == kGenerated || stores.count(file)) {
       return;
     }
-    auto store = rt::TensorStore::openFile(folder + "/" + file);
+    auto store =
+        rt::TensorStore::openFile(weightFilePath(module, folder, file));
     if (!store.ok()) {
       failed = store.takeStatus();
       return;

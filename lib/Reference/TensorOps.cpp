@@ -291,6 +291,31 @@ Tensor Frame::lastRow(LastRowOp op) {
   return y;
 }
 
+Tensor Frame::stack(StackOp op) {
+  const Tensor &first = get(op.getInputs()[0]);
+  auto count = static_cast<int64_t>(op.getInputs().size());
+  int64_t rows = first.rows(), width = first.shape.back();
+  bool behind = cast<RankedTensorType>(op.getType()).getRank() == 4;
+  std::vector<int64_t> shape(first.shape.begin(), first.shape.end());
+  if (behind) {
+    shape.insert(shape.begin(), count);
+  } else {
+    shape.back() *= count;
+  }
+  Tensor y = make(op, shape);
+  for (auto [k, input] : llvm::enumerate(op.getInputs())) {
+    const Tensor &x = get(input);
+    auto number = static_cast<int64_t>(k);
+    for (int64_t r = 0; r < rows; ++r) {
+      int64_t line = behind ? number * rows + r : r * count + number;
+      for (int64_t i = 0; i < width; ++i) {
+        y.set(line * width + i, x.row(r)[i]);
+      }
+    }
+  }
+  return y;
+}
+
 /// torch's antialiased triangle filter for one axis (lfm2_5_vl.md 3.2): the
 /// first source index and the weights of output `index`.
 static std::pair<int64_t, std::vector<float>>

@@ -381,8 +381,16 @@ SmallVector<Ranges> FormPlans::rangesOf(func::FuncOp method) {
     return {{{"h", side}, {"w", side}}};
   }
   SmallVector<Ranges> all;
-  int64_t end =
-      role == "text_decoder_rows" ? std::min<int64_t>(chunk, 16) : chunk;
+  bool block = role == "draft" || role == "draft_verify";
+  int64_t end = chunk;
+  if (role == "text_decoder_rows") {
+    end = std::min<int64_t>(chunk, kSmallRows);
+  } else if (block) {
+    // More rows than the drafter was trained for give nothing.
+    auto draft = getOperation()->getAttrOfType<DictionaryAttr>("rill.draft");
+    auto size = draft ? draft.getAs<IntegerAttr>("block_size") : IntegerAttr();
+    end = std::min(kSmallRows, size ? size.getInt() : kSmallRows);
+  }
   auto add = [&](int64_t low, int64_t high) {
     if (low <= std::min(high, end)) {
       all.push_back({{"S", Range{low, std::min(high, end)}}});
@@ -392,8 +400,11 @@ SmallVector<Ranges> FormPlans::rangesOf(func::FuncOp method) {
     add(1, end);
     return all;
   }
-  add(1, 1);
-  add(2, 8);
+  if (!block) {
+    add(1, 1);
+  }
+  // Two rows alone would be no symbol of the signature.
+  add(block ? std::min<int64_t>(2, end - 1) : 2, 8);
   add(9, 16);
   add(17, end);
   return all;

@@ -117,6 +117,11 @@ LogicalResult SymbolicShapes::visit(Operation *op) {
             }
             return own;
           })
+          .Case([&](StackOp o) {
+            Dims x = this->dims(o.getInputs()[0]);
+            return rank == 4 ? Dims{own[0], x[0], x[1], own[3]}
+                             : leading(x, 2, own);
+          })
           .Case([&](PositionResizeOp o) {
             return Dims{multiplyPrograms(indices.lookup(o.getHeight()),
                                          indices.lookup(o.getWidth())),

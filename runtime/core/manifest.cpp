@@ -327,6 +327,35 @@ static Status readAssets(const JsonField &list, std::vector<AssetInfo> &out) {
   return {};
 }
 
+/// The drafter, with the methods and the mask token that it needs.
+static Status readDraft(const JsonField &root, Manifest &manifest) {
+  auto field = root.findValue("draft");
+  if (!field) {
+    return {};
+  }
+  DraftInfo draft;
+  RILL_ASSIGN(draft.kind, field->stringOr("kind", ""));
+  if (draft.kind != "dflash") {
+    return field->error("the kind \"" + draft.kind + "\" is not \"dflash\"");
+  }
+  RILL_ASSIGN(JsonField model, root.at("model"));
+  RILL_ASSIGN(int64_t vocabulary, model.intOr("vocab", 1, 1));
+  RILL_ASSIGN(JsonField block, field->at("block_size"));
+  RILL_ASSIGN(draft.block, block.asInt(2, 4096));
+  RILL_ASSIGN(JsonField mask, field->at("mask_token_id"));
+  RILL_ASSIGN(draft.maskToken, mask.asInt(0, vocabulary - 1));
+  RILL_ASSIGN(JsonField taps, field->at("target_layer_ids"));
+  RILL_ASSIGN(draft.taps, taps.asInts());
+  for (const char *name : {"draft_prefill", "draft", "draft_verify"}) {
+    if (!manifest.method(name)) {
+      return field->error(std::string("needs the method ") + name +
+                          ", which the file does not have");
+    }
+  }
+  manifest.draft = std::move(draft);
+  return {};
+}
+
 const Method *Manifest::method(std::string_view name) const {
   for (const Method &entry : methods) {
     if (entry.name == name) {
@@ -378,5 +407,6 @@ Result<Manifest> rill::rt::parseManifest(std::string_view text,
   RILL_TRY(readAssets(assets, manifest.assets));
   RILL_ASSIGN(JsonField hashes, root.at("sections"));
   RILL_ASSIGN(manifest.sectionHashes, hashes.asStrings());
+  RILL_TRY(readDraft(root, manifest));
   return manifest;
 }

@@ -76,6 +76,14 @@ struct AssetInfo {
   uint32_t section;
 };
 
+/// The drafter of the methods draft_prefill, draft and draft_verify.
+struct DraftInfo {
+  std::string kind;  ///< "dflash"
+  int64_t block;     ///< rows of the widest draft it was trained for
+  int64_t maskToken; ///< 0 <= id < vocabulary
+  std::vector<int64_t> taps;
+};
+
 struct Manifest {
   JsonValue tree;
   std::string contentId;
@@ -86,6 +94,7 @@ struct Manifest {
   std::vector<WeightInfo> weights;
   std::vector<AssetInfo> assets;
   std::vector<std::string> sectionHashes;
+  std::optional<DraftInfo> draft;
 
   const Method *method(std::string_view name) const;
 };

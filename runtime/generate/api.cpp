@@ -8,6 +8,7 @@
 #include "runtime/core/c_helpers.h"
 #include "runtime/generate/generator.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <ctime>
@@ -154,6 +155,9 @@ static GenerateOptions optionsOf(const rill_generator *generator,
   options.sampling.seed = all.seed;
   options.maxNewTokens = all.max_new_tokens;
   options.ignoreEos = all.ignore_eos != 0;
+  options.spec.enabled = all.spec_off == 0;
+  options.spec.draftMax = all.spec_draft_n_max;
+  options.spec.draftMin = all.spec_draft_n_min ? all.spec_draft_n_min : 1;
   for (size_t i = 0; i < all.stop_count; ++i) {
     options.stop.push_back(all.stop[i]);
   }
@@ -193,6 +197,17 @@ rill_status rill_generate_stats(const rill_generator *generator,
   stats.prompt_seconds = last.promptSeconds;
   stats.decode_seconds = last.decodeSeconds;
   stats.stop_reason = static_cast<int32_t>(last.reason);
+  stats.verifies = last.spec.verifies;
+  stats.plain_steps = last.spec.plainSteps;
+  stats.drafted_tokens = last.spec.drafted;
+  stats.accepted_tokens = last.spec.accepted;
+  stats.committed_tokens = last.spec.committed;
+  static_assert(sizeof(stats.verify_lengths) / sizeof(size_t) ==
+                kMaxVerifyWidth + 1);
+  std::copy(last.spec.lengths.begin(), last.spec.lengths.end(),
+            stats.verify_lengths);
+  stats.draft_seconds = last.spec.draftSeconds;
+  stats.verify_seconds = last.spec.verifySeconds;
   giveOut(stats, out);
   return nullptr;
 }

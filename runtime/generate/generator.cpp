@@ -28,7 +28,10 @@ Result<std::unique_ptr<Generator>> Generator::create(const rill_model *model,
   size_t bytes;
   const char *text = rill_manifest(model, &bytes);
   RILL_ASSIGN(generator->manifest, parseJson({text, bytes}, "manifest"));
-  RILL_TRY(generator->readLimits());
+  RILL_ASSIGN(
+      generator->decoder,
+      Decoder::create(JsonField(generator->manifest, "manifest"), session));
+  generator->ends = generator->decoder->endTokens();
   RILL_TRY(generator->readAssets());
   return generator;
 }
@@ -52,49 +55,6 @@ Result<std::string_view> Generator::asset(std::string_view file) const {
     return std::string_view(static_cast<const char *>(data), bytes);
   }
   return std::string_view();
-}
-
-/// Sizes, activation type and the largest chunk, from the manifest.
-Status Generator::readLimits() {
-  JsonField root(manifest, "manifest");
-  RILL_ASSIGN(JsonField info, root.at("model"));
-  RILL_ASSIGN(vocabulary, info.intOr("vocab", 0, 1));
-  RILL_ASSIGN(hidden, info.intOr("hidden", 0, 1));
-  RILL_ASSIGN(context, info.intOr("max_seq_len", 0, 1));
-  RILL_ASSIGN(imageId, info.intOr("image_token", -1));
-  RILL_ASSIGN(int64_t batch, info.intOr("batch", 1, 1));
-  if (batch != 1) {
-    return makeError(ErrorCode::CallUnsupported, "generate",
-                     format("the artifact has batch %lld; generation runs one "
-                            "sequence",
-                            (long long)batch),
-                     "compile with --batch-size 1");
-  }
-  RILL_ASSIGN(JsonField end, info.at("eos"));
-  RILL_ASSIGN(ends, end.asInts());
-  RILL_ASSIGN(JsonField methods, root.at("methods"));
-  RILL_ASSIGN(auto list, methods.items());
-  for (const JsonField &method : list) {
-    RILL_ASSIGN(std::string name, method.stringOr("name", ""));
-    if (name != "text_decoder") {
-      continue;
-    }
-    RILL_ASSIGN(JsonField inputs, method.at("inputs"));
-    RILL_ASSIGN(auto signatures, inputs.items());
-    RILL_ASSIGN(std::string type, signatures.at(0).stringOr("dtype", "f32"));
-    dtype = type == "bf16" ? RILL_BF16 : RILL_F32;
-    elementSize = type == "bf16" ? 2 : 4;
-    RILL_ASSIGN(JsonField variants, method.at("variants"));
-    RILL_ASSIGN(auto entries, variants.items());
-    for (const JsonField &entry : entries) {
-      RILL_ASSIGN(JsonField when, entry.at("when"));
-      RILL_ASSIGN(JsonField range, when.at("S"));
-      RILL_ASSIGN(auto bounds, range.asInts());
-      chunk = std::max(chunk, bounds.empty() ? 1 : bounds.back());
-    }
-  }
-  logits.resize(vocabulary);
-  return {};
 }
 
 Status Generator::readAssets() {
@@ -139,7 +99,7 @@ Status Generator::readAssets() {
       ends.assign(generation.eosTokens.begin(), generation.eosTokens.end());
     }
   }
-  return imageId < 0 ? Status() : readProcessor();
+  return decoder->imageToken() < 0 ? Status() : readProcessor();
 }
 
 /// Image processor values and marker tokens of a model that sees pictures.
@@ -159,7 +119,7 @@ Status Generator::readProcessor() {
   RILL_ASSIGN(processor, ImageProcessorConfig::parseFiles(files));
   std::string placeholder = "<image>";
   for (const AddedToken &token : words->addedTokens()) {
-    if (token.id == imageId) {
+    if (token.id == decoder->imageToken()) {
       placeholder = token.content;
     }
   }
@@ -178,49 +138,18 @@ Result<std::vector<TextSpan>> Generator::render(const ChatInput &input) const {
   return chat->render(full);
 }
 
-/// Rows of token_embedding, in calls of at most one chunk.
-Status Generator::embed(std::span<const int64_t> ids, uint8_t *rows) {
-  for (size_t done = 0; done < ids.size();) {
-    size_t count = std::min(ids.size() - done, static_cast<size_t>(chunk));
-    rill_tensor input = makeTensor(ids.data() + done, count * sizeof(int64_t),
-                                   RILL_I64, {1, static_cast<int64_t>(count)});
-    size_t size = count * hidden * elementSize;
-    rill_tensor output =
-        makeTensor(rows + done * hidden * elementSize, size, dtype, {});
-    RILL_TRY(statusFromC(
-        rill_invoke(session, "token_embedding", &input, 1, &output, 1)));
-    done += count;
-  }
-  return {};
-}
-
-/// One text_decoder call; the last row's logits are in `logits`.
-Status Generator::decode(const uint8_t *rows, int64_t count, int64_t first) {
-  std::vector<int64_t> positions(count);
-  for (int64_t s = 0; s < count; ++s) {
-    positions[s] = first + s;
-  }
-  rill_tensor inputs[] = {
-      makeTensor(rows, count * hidden * elementSize, dtype, {1, count, hidden}),
-      makeTensor(positions.data(), count * sizeof(int64_t), RILL_I64,
-                 {1, count})};
-  rill_tensor output =
-      makeTensor(logits.data(), logits.size() * sizeof(float), RILL_F32, {});
-  return statusFromC(
-      rill_invoke(session, "text_decoder", inputs, 2, &output, 1));
-}
-
 /// Features of one crop: (rows/f) * (columns/f) rows of H elements.
 Result<std::vector<uint8_t>> Generator::encodeCrop(ImageCrop &crop) {
   int64_t square = processor->downsample * processor->downsample;
   int64_t rows = crop.rows * crop.columns / square;
   int64_t depth =
       static_cast<int64_t>(crop.patches.size()) / (crop.rows * crop.columns);
-  std::vector<uint8_t> features(rows * hidden * elementSize);
+  std::vector<uint8_t> features(rows * decoder->rowBytes());
   rill_tensor input =
       makeTensor(crop.patches.data(), crop.patches.size() * sizeof(float),
                  RILL_F32, {1, crop.rows, crop.columns, depth});
-  rill_tensor output = makeTensor(features.data(), features.size(), dtype, {});
+  rill_tensor output =
+      makeTensor(features.data(), features.size(), decoder->dtype(), {});
   RILL_TRY(statusFromC(
       rill_invoke(session, "vision_encoder", &input, 1, &output, 1)));
   return features;
@@ -268,19 +197,19 @@ Generator::prompt(std::span<const TextSpan> spans) const {
 /// Feeds the prompt in chunks; picture rows replace the placeholders' rows.
 Status Generator::prefill(std::span<const PromptSegment> prompt,
                           std::span<const int64_t> ids,
-                          const std::atomic<bool> *cancelled) {
+                          const GenerateOptions &options) {
   auto total = static_cast<int64_t>(ids.size());
   if (total == 0) {
     return makeError(ErrorCode::InputInvalid, "prompt", "is empty");
   }
-  if (total > context) {
+  if (total > decoder->context()) {
     return makeError(ErrorCode::ContextFull, "prompt",
                      format("has %lld tokens but the context holds %lld",
-                            (long long)total, (long long)context),
+                            (long long)total, (long long)decoder->context()),
                      "shorten it, or compile with a larger --max-seq-len");
   }
   std::vector<const uint8_t *> features(ids.size(), nullptr);
-  size_t width = hidden * elementSize, at = 0;
+  size_t width = decoder->rowBytes(), at = 0;
   for (const PromptSegment &segment : prompt) {
     for (size_t r = 0; r < segment.ids.size(); ++r, ++at) {
       if (segment.image >= 0) {
@@ -290,19 +219,89 @@ Status Generator::prefill(std::span<const PromptSegment> prompt,
     }
   }
   RILL_TRY(statusFromC(rill_session_reset(session)));
+  int64_t chunk = decoder->chunk();
+  bool context = options.spec.enabled && decoder->hasDrafter();
   std::vector<uint8_t> rows(std::min(total, chunk) * width);
-  for (int64_t first = 0; first < total && !(cancelled && *cancelled);
+  for (int64_t first = 0;
+       first < total && !(options.cancelled && *options.cancelled);
        first += chunk) {
     int64_t count = std::min(chunk, total - first);
-    RILL_TRY(embed(ids.subspan(first, count), rows.data()));
+    RILL_TRY(decoder->embed(ids.subspan(first, count), rows.data()));
     for (int64_t s = 0; s < count; ++s) {
       if (features[first + s]) {
         std::memcpy(rows.data() + s * width, features[first + s], width);
       }
     }
-    RILL_TRY(decode(rows.data(), count, first));
+    RILL_TRY(decoder->decode(rows.data(), count, first, context));
   }
   return {};
+}
+
+namespace {
+/// Turns tokens into text and knows when an answer ends.
+class Answer {
+public:
+  Answer(const Tokenizer &words, const std::vector<int64_t> &ends,
+         int64_t context, const GenerateOptions &options,
+         const std::function<bool(std::string_view)> &text, Generated &result)
+      : ends(ends), context(context), options(options), text(text),
+        result(result), stream(words, options.stop) {}
+
+  /// Takes the token at `index`; true when the answer ends with it.
+  bool take(int64_t id, int64_t index);
+  /// What is still held back, unless the answer was cut off.
+  void finish();
+
+  bool wasCancelled() const {
+    return stopped || (options.cancelled && *options.cancelled);
+  }
+
+private:
+  bool end(StopReason reason) {
+    result.reason = reason;
+    return true;
+  }
+  void show(const std::string &piece) {
+    result.text += piece;
+    stopped = stopped || (!piece.empty() && !text(piece));
+  }
+
+  const std::vector<int64_t> &ends;
+  int64_t context;
+  const GenerateOptions &options;
+  const std::function<bool(std::string_view)> &text;
+  Generated &result;
+  TextStream stream;
+  bool stopped = false; ///< by the receiver of the text
+};
+} // namespace
+
+bool Answer::take(int64_t id, int64_t index) {
+  if (wasCancelled()) {
+    return end(StopReason::Cancelled);
+  }
+  if (!options.ignoreEos &&
+      std::find(ends.begin(), ends.end(), id) != ends.end()) {
+    return end(StopReason::EndToken);
+  }
+  result.ids.push_back(id);
+  show(stream.push(static_cast<int32_t>(id)));
+  if (stopped) {
+    return end(StopReason::Cancelled);
+  }
+  if (stream.stopped()) {
+    return end(StopReason::StopString);
+  }
+  if (index >= context) {
+    return end(StopReason::Context);
+  }
+  return static_cast<int64_t>(result.ids.size()) == options.maxNewTokens;
+}
+
+void Answer::finish() {
+  if (!stream.stopped() && !wasCancelled()) {
+    show(stream.finish());
+  }
 }
 
 Result<Generated>
@@ -310,55 +309,25 @@ Generator::generate(std::span<const PromptSegment> prompt,
                     const GenerateOptions &options,
                     const std::function<bool(std::string_view)> &text) {
   RILL_TRY(options.sampling.validate());
+  RILL_TRY(options.spec.validate());
   std::vector<int32_t> ids = promptIds(prompt);
   std::vector<int64_t> history(ids.begin(), ids.end());
   double begin = now();
-  RILL_TRY(prefill(prompt, history, options.cancelled));
+  RILL_TRY(prefill(prompt, history, options));
   Generated result;
   double decodeBegin = now();
   result.promptSeconds = decodeBegin - begin;
-  Sampler sampler(options.sampling, vocabulary);
-  TextStream stream(*words, options.stop);
-  std::vector<uint8_t> row(hidden * elementSize);
-  bool cancelled = false;
-  auto show = [&](const std::string &piece) {
-    result.text += piece;
-    cancelled = cancelled || (!piece.empty() && !text(piece));
-  };
-  while (static_cast<int64_t>(result.ids.size()) < options.maxNewTokens) {
-    if (options.cancelled && *options.cancelled) {
-      cancelled = true;
-      result.reason = StopReason::Cancelled;
-      break;
-    }
-    auto index = static_cast<int64_t>(history.size());
-    int64_t id = sampler.draw(logits, history, index);
-    if (!options.ignoreEos &&
-        std::find(ends.begin(), ends.end(), id) != ends.end()) {
-      result.reason = StopReason::EndToken;
-      break;
-    }
-    result.ids.push_back(id);
-    history.push_back(id);
-    show(stream.push(static_cast<int32_t>(id)));
-    if (stream.stopped() || cancelled) {
-      result.reason =
-          cancelled ? StopReason::Cancelled : StopReason::StopString;
-      break;
-    }
-    if (index >= context) {
-      result.reason = StopReason::Context;
-      break;
-    }
-    if (static_cast<int64_t>(result.ids.size()) == options.maxNewTokens) {
-      break;
-    }
-    RILL_TRY(embed({&id, 1}, row.data()));
-    RILL_TRY(decode(row.data(), 1, index));
+  Sampler sampler(options.sampling, decoder->vocabulary());
+  Answer answer(*words, ends, decoder->context(), options, text, result);
+  if (answer.wasCancelled()) {
+    result.reason = StopReason::Cancelled;
+  } else if (options.maxNewTokens > 0) {
+    RILL_TRY(decoder->run(
+        sampler, options.spec, history,
+        [&](int64_t id, int64_t index) { return answer.take(id, index); },
+        result.spec));
   }
-  if (!stream.stopped() && !cancelled) {
-    show(stream.finish());
-  }
+  answer.finish();
   result.decodeSeconds = now() - decodeBegin;
   return result;
 }

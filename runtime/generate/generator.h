@@ -11,8 +11,8 @@
 #include "runtime/formats/chat_template.h"
 #include "runtime/formats/json.h"
 #include "runtime/formats/tokenizer.h"
+#include "runtime/generate/decoder.h"
 #include "runtime/generate/prompt.h"
-#include "runtime/generate/sampler.h"
 #include "runtime/generate/text_stream.h"
 
 #include <atomic>
@@ -23,6 +23,7 @@ namespace rill::rt {
 
 struct GenerateOptions {
   SamplingParams sampling;
+  SpecOptions spec;
   int64_t maxNewTokens = 256;
   std::vector<std::string> stop;
   bool ignoreEos = false;
@@ -38,6 +39,7 @@ struct Generated {
   std::string text;         ///< special tokens left out, stop string cut off
   StopReason reason = StopReason::Limit;
   double promptSeconds = 0, decodeSeconds = 0;
+  SpecStats spec;
 };
 
 /// Text generation with one session. The model and session are the caller's
@@ -70,6 +72,7 @@ public:
                              const std::function<bool(std::string_view)> &text);
 
   const Tokenizer &tokenizer() const { return *words; }
+  bool hasDrafter() const { return decoder->hasDrafter(); }
   /// What generation_config.json of the artifact says.
   const GenerationConfig &defaults() const { return generation; }
 
@@ -81,19 +84,16 @@ private:
 
   Status readAssets();
   Status readProcessor();
-  Status readLimits();
   Result<std::string_view> asset(std::string_view file) const;
   Result<std::vector<uint8_t>> encodeCrop(ImageCrop &crop);
-  Status embed(std::span<const int64_t> ids, uint8_t *rows);
-  Status decode(const uint8_t *rows, int64_t count, int64_t first);
   Status prefill(std::span<const PromptSegment> prompt,
-                 std::span<const int64_t> ids,
-                 const std::atomic<bool> *cancelled);
+                 std::span<const int64_t> ids, const GenerateOptions &options);
 
   const rill_model *model = nullptr;
   rill_session *session = nullptr;
   JsonValue manifest;
   GenerationConfig generation;
+  std::optional<Decoder> decoder;
   std::optional<Tokenizer> words;
   std::optional<ChatTemplate> chat;
   std::optional<ImageProcessorConfig> processor;
@@ -101,10 +101,6 @@ private:
   std::vector<std::pair<std::string, std::string>> templateTokens;
   std::vector<Picture> pictures;
   std::vector<int64_t> ends;
-  int64_t imageId = -1, vocabulary = 0, hidden = 0, chunk = 1, context = 0;
-  int32_t dtype = RILL_F32;
-  size_t elementSize = 4;
-  std::vector<float> logits;
 };
 
 } // namespace rill::rt

@@ -28,11 +28,39 @@ std::array<uint32_t, 4> rill::rt::philox(uint64_t key,
   return counter;
 }
 
+int64_t rill::rt::firstLargest(std::span<const float> values) {
+  // A maximum per block is a loop that compilers vectorise; only the block
+  // with the best is searched.
+  constexpr size_t kBlock = 256;
+  float best = -INFINITY;
+  size_t from = 0;
+  for (size_t at = 0; at < values.size(); at += kBlock) {
+    size_t end = std::min(at + kBlock, values.size());
+    float top = -INFINITY;
+    for (size_t i = at; i < end; ++i) {
+      top = values[i] > top ? values[i] : top;
+    }
+    if (top > best) {
+      best = top;
+      from = at;
+    }
+  }
+  for (size_t i = from; i < values.size(); ++i) {
+    if (values[i] == best) {
+      return static_cast<int64_t>(i);
+    }
+  }
+  return 0;
+}
+
 Sampler::Sampler(const SamplingParams &sampling, int64_t vocabulary)
     : sampling(sampling), candidates(vocabulary) {}
 
 int64_t Sampler::draw(std::span<const float> logits,
                       std::span<const int64_t> history, int64_t index) {
+  if (sampling.temperature == 0 && sampling.repeatPenalty == 1) {
+    return firstLargest(logits);
+  }
   candidates.resize(logits.size());
   for (size_t i = 0; i < logits.size(); ++i) {
     candidates[i] = {static_cast<int64_t>(i), logits[i]};

@@ -17,6 +17,9 @@ namespace rill::rt {
 /// Philox4x32-10 (Salmon et al., SC 2011): four words for a key and counter.
 std::array<uint32_t, 4> philox(uint64_t key, std::array<uint32_t, 4> counter);
 
+/// The first index of the largest value; 0 when all are NaN.
+int64_t firstLargest(std::span<const float> values);
+
 /// Draws tokens for one sequence. Owns its work space.
 class Sampler {
 public:

@@ -62,6 +62,11 @@ typedef struct rill_sampling {
   const char *const *stop; /* stop_count UTF-8 strings that end the answer */
   size_t stop_count;
   int32_t ignore_eos;
+  /* Drafting, where the artifact has a drafter; no token depends on it. */
+  int32_t spec_off;         /* not 0: plain decoding */
+  int32_t spec_draft_n_max; /* tokens drafted a step at most, to 15; 0: all */
+  int32_t spec_draft_n_min; /* draft only when there is room for so many; 0 is
+                             * 1 */
 } rill_sampling;
 
 /* Fills `out` (its size set by the caller) with the artifact's defaults. */
@@ -94,6 +99,12 @@ typedef struct rill_stats {
   size_t prompt_tokens, generated_tokens;
   double prompt_seconds, decode_seconds;
   int32_t stop_reason; /* enum rill_stop_reason */
+  /* Drafting. A verify commits the drafted tokens that were right and one of
+   * the target's own; the first token of an answer belongs to none. */
+  size_t verifies, plain_steps, drafted_tokens, accepted_tokens;
+  size_t committed_tokens;    /* of all verifies: / verifies = mean length */
+  size_t verify_lengths[17];  /* [n]: verifies that committed n tokens */
+  double draft_seconds, verify_seconds;
 } rill_stats;
 
 /* About the last rill_generate; zeros before the first. */

@@ -54,6 +54,13 @@ class Bench:
         shutil.copytree(source or self.good, made)
         return made
 
+    def drafter(self, source=None):
+        """A synthetic drafter of a good target."""
+        made = self.folder() / "draft"
+        subprocess.run([sys.executable, ROOT / "tools/dev/make_drafter", "--target",
+                        source or self.good, "--taps", "0,1", "-o", made], check=True)
+        return made
+
     def importing(self, checkpoint, *flags):
         return Run(self.tool("rill-import"), checkpoint, "-o", checkpoint / "out.mlir", *flags)
 

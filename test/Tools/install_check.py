@@ -3,6 +3,7 @@
 WORK/demo.rill is the compiled demo checkpoint."""
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -20,9 +21,13 @@ def ask(program, name):
     with open(source + "/test/data/demo/questions.json", encoding="utf-8") as file:
         entries = json.load(file)[:2]
     for entry in entries:
-        said = run(program, work + "/demo.rill",
-                   f"{source}/test/data/demo/{entry['image']}", entry["question"])
-        assert said == entry["answer"] + "\n", (said, entry)
+        done = subprocess.run(
+            [program, work + "/demo.rill", f"{source}/test/data/demo/{entry['image']}",
+             entry["question"]], check=True, capture_output=True, text=True)
+        assert done.stdout == entry["answer"] + "\n", (done.stdout, entry)
+        # The C API gives the drafter's statistics.
+        drafted = re.search(r"\d+ of (\d+) drafted ones accepted", done.stderr)
+        assert drafted and int(drafted[1]) > 0, done.stderr
     print(f"{name}: {len(entries)} answers right")
 
 

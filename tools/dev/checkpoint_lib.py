@@ -167,6 +167,44 @@ def text_tensors(text, root, tied):
         yield "lm_head.weight", [V, H]
 
 
+def qwen3_layer(at, H, heads, kv, d, F):
+    """(name, shape) of a Qwen3 decoder layer, a drafter's too."""
+    yield at + "input_layernorm.weight", [H]
+    yield at + "post_attention_layernorm.weight", [H]
+    for name, shape in (("q_proj", [heads * d, H]), ("k_proj", [kv * d, H]),
+                        ("v_proj", [kv * d, H]), ("o_proj", [H, heads * d]),
+                        ("q_norm", [d]), ("k_norm", [d])):
+        yield f"{at}self_attn.{name}.weight", shape
+    yield at + "mlp.gate_proj.weight", [F, H]
+    yield at + "mlp.up_proj.weight", [F, H]
+    yield at + "mlp.down_proj.weight", [H, F]
+
+
+def qwen3_tensors(config):
+    """(name, shape) of a Qwen3 text model."""
+    H, V = config["hidden_size"], config["vocab_size"]
+    yield "model.embed_tokens.weight", [V, H]
+    yield "model.norm.weight", [H]
+    for i in range(config["num_hidden_layers"]):
+        yield from qwen3_layer(f"model.layers.{i}.", H, config["num_attention_heads"],
+                               config["num_key_value_heads"], config["head_dim"],
+                               config["intermediate_size"])
+    if not config.get("tie_word_embeddings", False):
+        yield "lm_head.weight", [V, H]
+
+
+def drafter_tensors(config):
+    """(name, shape) of a DFlash drafter."""
+    H, taps = config["hidden_size"], config["dflash_config"]["target_layer_ids"]
+    yield "fc.weight", [H, len(taps) * H]
+    yield "hidden_norm.weight", [H]
+    yield "norm.weight", [H]
+    for i in range(config["num_hidden_layers"]):
+        yield from qwen3_layer(f"layers.{i}.", H, config["num_attention_heads"],
+                               config["num_key_value_heads"], config["head_dim"],
+                               config["intermediate_size"])
+
+
 def vision_tensors(vision, root):
     """(name, shape) of the SigLIP2 encoder."""
     D, I = vision["hidden_size"], vision["intermediate_size"]
@@ -205,6 +243,12 @@ def projector_tensors(config, root):
 
 def tensors_of(config):
     """(name, shape) of every tensor of a configuration, hub names."""
+    if "dflash_config" in config:
+        yield from drafter_tensors(config)
+        return
+    if config["model_type"] == "qwen3":
+        yield from qwen3_tensors(config)
+        return
     tied = config.get("tie_word_embeddings", True)
     if "text_config" not in config:
         yield from text_tensors(config, "model.", tied)

@@ -33,6 +33,7 @@ MIN_GAP = 2e-3  # between the best two logits of every greedy step
 # What f32 of the official classes may differ from their own f64: below half of
 # the 1e-4 that a comparison with it allows.
 OWN_ERROR = 4e-5
+LFM2_CASES = 14  # then Qwen3
 PROMPTS = 12  # tried before the weights are drawn again
 
 
@@ -130,6 +131,33 @@ def random_case(seed, number):
     return config, case
 
 
+def qwen3_case(seed, number):
+    """A Qwen3 text model: heads wider than hidden / heads, both spellings of the
+    RoPE base, tied and untied heads."""
+    rng = random.Random(f"{seed} qwen3 {number}")
+    dtype = "F32" if number % 4 == 3 else "BF16"
+    heads, kv = [(4, 2), (4, 1), (3, 3), (8, 2)][number % 4]
+    theta = [10000.0, 1000000.0, 5000000.0][number % 3]
+    config = {
+        "architectures": ["Qwen3ForCausalLM"], "model_type": "qwen3",
+        "dtype": {"F32": "float32", "BF16": "bfloat16"}[dtype],
+        "hidden_size": rng.choice([24, 32, 48, 64]), "vocab_size": rng.randint(97, 300),
+        "intermediate_size": rng.choice([40, 48, 96]), "num_hidden_layers": rng.randint(2, 5),
+        "num_attention_heads": heads, "num_key_value_heads": kv,
+        "head_dim": rng.choice([16, 24, 32]), "hidden_act": "silu",
+        "rms_norm_eps": rng.choice([1e-6, 1e-5]), "attention_bias": False,
+        "attention_dropout": 0.0, "max_position_embeddings": 512, "use_sliding_window": False,
+        "sliding_window": None, "max_window_layers": 28, "use_cache": True,
+        "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0,
+        "tie_word_embeddings": number % 2 == 0}
+    if number % 2:
+        config["rope_parameters"] = {"rope_theta": theta, "rope_type": "default"}
+    else:
+        config.update({"rope_theta": theta, "rope_scaling": None})
+    return config, {"weights_seed": rng.randrange(1, 2**31), "dtype": dtype, "batch": 1,
+                    "shards": 1 + number % 2, "pictures": []}
+
+
 def make_prompt(rng, config, case, features):
     """[B,S] ids; the same pictures in the same places of every row."""
     vocab, image = config.get("text_config", config)["vocab_size"], config.get("image_token_id")
@@ -224,7 +252,7 @@ def run_case(config, case, number, rng, place):
 
 
 def make_case(folder, seed, number, keep_checkpoint):
-    config, case = random_case(seed, number)
+    config, case = (random_case if number < LFM2_CASES else qwen3_case)(seed, number)
     rng = random.Random(f"{seed} prompts {number}")
     target, out = os.path.join(folder, f"{number:02}"), None
     os.makedirs(target, exist_ok=True)
@@ -241,8 +269,8 @@ def make_case(folder, seed, number, keep_checkpoint):
     save_file({name: value.contiguous() for name, value in out.items()},
               target + "/reference.safetensors")
     text = config.get("text_config", config)
-    print(f"{number:02} layers {len(text['layer_types'])} heads {text['num_attention_heads']}/"
-          f"{text['num_key_value_heads']} L {text['conv_L_cache']} tied "
+    print(f"{number:02} layers {text['num_hidden_layers']} heads {text['num_attention_heads']}/"
+          f"{text['num_key_value_heads']} L {text.get('conv_L_cache')} tied "
           f"{config['tie_word_embeddings']} pictures {case['pictures']}", flush=True)
 
 
@@ -252,14 +280,15 @@ def main():
     parser.add_argument("--samples", action="store_true")
     parser.add_argument("--full", action="store_true")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--count", type=int, default=14)
+    parser.add_argument("--first", type=int, default=0, help="the case to begin with")
+    parser.add_argument("--count", type=int, default=LFM2_CASES + 4)
     parser.add_argument("-o", "--output", metavar="FOLDER")
     args = parser.parse_args()
     torch.set_num_threads(1)
     if args.samples == args.full or args.full != bool(args.output):
         parser.error("--samples, or --full with -o FOLDER")
     folder = args.output or os.path.join(HERE, "../../test/data/hf")
-    for number in range(args.count):
+    for number in range(args.first, args.count):
         make_case(folder, args.seed, number, args.full)
 
 

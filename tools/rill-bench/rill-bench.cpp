@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "tools/common/tool.h"
 #include "tools/rill-bench/ceilings.h"
+#include "tools/rill-bench/speculation.h"
 
 #include "rill.h"
 #include "runtime/core/c_helpers.h"
@@ -27,6 +28,9 @@ struct Flags {
   std::vector<int64_t> prompt = {512}, depth = {128}, rows = {8};
   std::vector<std::string> images = {"32x32"};
   int64_t tokens = 16;
+  int64_t specLength = 0, specDraftMax = 7;
+  std::string prompts;
+  std::vector<std::string> spec = {"off", "on"};
   int repeat = 3, threads = 0;
 };
 
@@ -40,6 +44,9 @@ class Bench {
 public:
   rt::Status open(const Flags &flags);
   rt::Status run(const Flags &flags, std::vector<Row> &rows);
+  /// What drafting costs and gives; null when not asked for.
+  rt::Status speculate(const Flags &flags, rt::JsonValue &synthetic,
+                       rt::JsonValue &prompts);
   int threads() const { return used; }
 
 private:
@@ -281,9 +288,77 @@ rt::Status Bench::run(const Flags &flags, std::vector<Row> &rows) {
   return {};
 }
 
+rt::Status Bench::speculate(const Flags &flags, rt::JsonValue &synthetic,
+                            rt::JsonValue &prompts) {
+  if (flags.specLength > 0 && flags.tokens == 0) {
+    return rt::makeError(rt::ErrorCode::BadUsage, "--spec-synth-len",
+                         "needs tokens to decode", "give -n 1 or more");
+  }
+  if (flags.specLength > 0) {
+    SpecBench options;
+    options.width = flags.specDraftMax + 1;
+    options.length = flags.specLength;
+    options.depth = flags.depth.empty() ? 128 : flags.depth[0];
+    options.tokens = flags.tokens;
+    options.repeat = flags.repeat;
+    RILL_ASSIGN(synthetic, benchSynthetic(model.get(), session.get(), options));
+  }
+  if (!flags.prompts.empty()) {
+    auto asked = [&](const char *what) {
+      return std::find(flags.spec.begin(), flags.spec.end(), what) !=
+             flags.spec.end();
+    };
+    PromptBench options{flags.prompts, asked("off"), asked("on"),
+                        flags.specDraftMax + 1, flags.repeat};
+    RILL_ASSIGN(prompts, benchPrompts(model.get(), session.get(), options));
+  }
+  return {};
+}
+
+/// One line each for what drafting costs and gives.
+static void printSpeculation(const rt::JsonValue &synthetic,
+                             const rt::JsonValue &prompts) {
+  auto number = [](const rt::JsonValue &object, const char *key) {
+    const rt::JsonValue *value = object.find(key);
+    return value->asInt() ? static_cast<double>(*value->asInt())
+                          : *value->asDouble();
+  };
+  if (!synthetic.isNull()) {
+    double decode = number(synthetic, "decode"),
+           verify = number(synthetic, "verify"),
+           token = number(synthetic, "token");
+    std::printf("\ndrafting, %.0f rows, %.0f tokens a step: decode %.3f ms, "
+                "draft %.3f ms, verify %.3f ms (%.2f decodes); %.3f ms a token "
+                "(%.2f x plain); outside both %.1f %%\n",
+                number(synthetic, "width"), number(synthetic, "length"),
+                1e3 * decode, 1e3 * number(synthetic, "draft"), 1e3 * verify,
+                verify / decode, 1e3 * token, decode / token,
+                100 * number(synthetic, "outside"));
+  }
+  if (!prompts.isNull()) {
+    double plain = number(prompts, "plain"),
+           drafted = number(prompts, "drafted");
+    std::printf("\n%.0f prompts, %.0f tokens:", number(prompts, "prompts"),
+                number(prompts, "tokens"));
+    if (plain > 0) {
+      std::printf(" plain %.1f ms", 1e3 * plain);
+    }
+    if (drafted > 0) {
+      std::printf(" drafted %.1f ms, mean length %.2f", 1e3 * drafted,
+                  number(prompts, "mean_length"));
+    }
+    if (plain > 0 && drafted > 0) {
+      std::printf(" (%.2f x plain), %.0f answers equal", plain / drafted,
+                  number(prompts, "equal"));
+    }
+    std::printf("\n");
+  }
+}
+
 /// `read` and `fma` are 0 where no ceilings are measured.
 static void print(const std::vector<Row> &rows, const Flags &flags, double read,
-                  double fma, int threads) {
+                  double fma, int threads, const rt::JsonValue &synthetic,
+                  const rt::JsonValue &prompts) {
   if (flags.output == "json") {
     rt::JsonValue::Array list;
     for (const Row &row : rows) {
@@ -301,7 +376,9 @@ static void print(const std::vector<Row> &rows, const Flags &flags, double read,
                                {"threads", threads},
                                {"read_bytes_per_second", read},
                                {"fma_flop_per_second", fma},
-                               {"rows", list}};
+                               {"rows", list},
+                               {"synthetic", synthetic},
+                               {"prompts", prompts}};
     std::printf("%s\n", rt::writeJson(root, {", ", ": ", 2}).c_str());
     return;
   }
@@ -327,14 +404,10 @@ static void print(const std::vector<Row> &rows, const Flags &flags, double read,
                 row.flops / row.seconds / 1e9,
                 100 * row.flops / row.seconds / fma);
   }
+  printSpeculation(synthetic, prompts);
 }
 
-int main(int argc, char **argv) {
-  Tool tool("rill-bench",
-            "speed of a compiled model beside this machine's ceilings",
-            "  rill-bench -m lfm.rill -p 128,512 -n 64 -d 0,128\n"
-            "  rill-bench -m lfm.rill -o json\n");
-  Flags flags;
+static void addFlags(Tool &tool, Flags &flags) {
   tool.option("-m,--model", flags.model, "the .rill file")->required();
   const CLI::Range counts(int64_t(0), int64_t(1) << 30);
   tool.option("-p,--n-prompt", flags.prompt, "prefill lengths; 0: none")
@@ -361,6 +434,29 @@ int main(int argc, char **argv) {
       ->check(CLI::IsMember({"cpu", "cuda"}));
   tool.option("-o,--output", flags.output, "md or json")
       ->check(CLI::IsMember({"md", "json"}));
+}
+
+static void addSpeculationFlags(Tool &tool, Flags &flags) {
+  tool.option("--spec-synth-len", flags.specLength,
+              "drafts that commit this many tokens a step whatever matches")
+      ->check(CLI::Range(1, 16));
+  tool.option("--spec-draft-n-max", flags.specDraftMax, "tokens drafted a step")
+      ->check(CLI::Range(1, 15));
+  tool.option("--spec", flags.spec, "of --prompts: off, on, or both")
+      ->delimiter(',')
+      ->check(CLI::IsMember({"off", "on"}));
+  tool.option("--prompts", flags.prompts,
+              "JSON lines {prompt, image} to answer with drafts and without");
+}
+
+int main(int argc, char **argv) {
+  Tool tool("rill-bench",
+            "speed of a compiled model beside this machine's ceilings",
+            "  rill-bench -m lfm.rill -p 128,512 -n 64 -d 0,128\n"
+            "  rill-bench -m lfm.rill -o json\n");
+  Flags flags;
+  addFlags(tool, flags);
+  addSpeculationFlags(tool, flags);
   int code;
   if (!tool.parse(argc, argv, code)) {
     return code;
@@ -374,10 +470,14 @@ int main(int argc, char **argv) {
     return tool.fail(status.get());
   }
   std::vector<Row> rows;
+  rt::JsonValue synthetic, prompts;
   if (flags.device == "cuda") {
     status = bench.run(flags, rows);
     if (status.ok()) {
-      print(rows, flags, 0, 0, bench.threads());
+      status = bench.speculate(flags, synthetic, prompts);
+    }
+    if (status.ok()) {
+      print(rows, flags, 0, 0, bench.threads(), synthetic, prompts);
     }
     return tool.end(status);
   }
@@ -392,12 +492,15 @@ int main(int argc, char **argv) {
     sample();
   }
   status = bench.run(flags, rows);
+  if (status.ok()) {
+    status = bench.speculate(flags, synthetic, prompts);
+  }
   if (!status.ok()) {
     return tool.fail(status.get());
   }
   for (int i = 0; i < 2; ++i) {
     sample();
   }
-  print(rows, flags, read, fma, bench.threads());
+  print(rows, flags, read, fma, bench.threads(), synthetic, prompts);
   return tool.end({});
 }

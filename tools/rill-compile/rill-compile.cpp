@@ -33,6 +33,11 @@ static void addImportFlags(tools::Tool &tool, CompileOptions &options,
   tool.option("--max-seq-len,--ctx-size", options.import.maxSeqLen,
               "rows a sequence may have")
       ->check(CLI::Range(1, 1 << 28));
+  tool.option("--draft", options.import.draft,
+              "folder of the model's DFlash drafter");
+  tool.option("--taps", options.import.taps,
+              "layers whose rows text_decoder_rows gives too, [K,B,S,H]")
+      ->delimiter(',');
   tool.option("--batch-size", options.import.batch, "sequences per session")
       ->check(CLI::Range(1, 4096));
   tool.flag("--strict", options.import.strict,

@@ -95,6 +95,26 @@ static rt::Status printPlans(const rt::Artifact &artifact) {
   return {};
 }
 
+/// "drafter dflash: blocks of 8, mask token 4, taps layers 1, 3".
+static void printDrafter(const rt::Manifest &manifest) {
+  if (!manifest.draft) {
+    return;
+  }
+  std::string taps;
+  for (int64_t tap : manifest.draft->taps) {
+    taps += (taps.empty() ? "" : ", ") + std::to_string(tap);
+  }
+  uint64_t bytes = 0;
+  for (const rt::WeightInfo &weight : manifest.weights) {
+    bytes += weight.name.starts_with("draft.") ? weight.bytes : 0;
+  }
+  std::printf("drafter %s: blocks of %lld, mask token %lld, taps layers %s; "
+              "%llu bytes of its own\n",
+              manifest.draft->kind.c_str(), (long long)manifest.draft->block,
+              (long long)manifest.draft->maskToken, taps.c_str(),
+              (unsigned long long)bytes);
+}
+
 static void printSummary(const rt::Artifact &artifact) {
   const rt::Manifest &manifest = artifact.manifest();
   uint64_t weights = 0, states = 0;
@@ -124,6 +144,7 @@ static void printSummary(const rt::Artifact &artifact) {
               manifest.weights.size(), (unsigned long long)weights,
               manifest.states.size(), (unsigned long long)states,
               (long long)manifest.batch);
+  printDrafter(manifest);
   printMethods(manifest);
 }
 

@@ -89,7 +89,27 @@ static rt::GenerateOptions optionsOf(const GenerateFlags &flags,
   options.maxNewTokens = flags.maxNewTokens;
   options.stop = flags.stop;
   options.ignoreEos = flags.ignoreEos;
+  options.spec.enabled = flags.specType != "none";
+  options.spec.draftMax =
+      flags.specRows ? *flags.specRows - 1 : flags.specDraftMax;
+  options.spec.draftMin = flags.specDraftMin;
   return options;
+}
+
+/// Totals, and how many verifies committed 1, 2, ... tokens.
+static void printSpeculation(const rt::SpecStats &spec) {
+  std::fprintf(stderr,
+               "drafted %zu, accepted %zu in %zu verifies and %zu plain "
+               "steps | mean length %.2f | lengths",
+               spec.drafted, spec.accepted, spec.verifies, spec.plainSteps,
+               spec.meanLength());
+  for (size_t n = 1; n < spec.lengths.size(); ++n) {
+    if (spec.lengths[n]) {
+      std::fprintf(stderr, " %zu:%zu", n, spec.lengths[n]);
+    }
+  }
+  std::fprintf(stderr, " | draft %.1f ms, verify %.1f ms\n",
+               1e3 * spec.draftSeconds, 1e3 * spec.verifySeconds);
 }
 
 static const char *reasonText(rt::StopReason reason) {
@@ -114,6 +134,9 @@ static void printStats(const rt::Generated &result, size_t promptTokens) {
                promptTokens, 1e3 * result.promptSeconds, result.ids.size(),
                result.decodeSeconds > 0 ? count / result.decodeSeconds : 0.0,
                reasonText(result.reason));
+  if (result.spec.verifies) {
+    printSpeculation(result.spec);
+  }
 }
 
 static void printTokens(const std::vector<int64_t> &ids) {
@@ -243,6 +266,13 @@ rt::Status rill::tools::runGenerate(const rill_model *model,
   std::signal(SIGINT, onInterrupt);
   std::signal(SIGPIPE, SIG_IGN);
   RILL_ASSIGN(auto generator, rt::Generator::create(model, session));
+  bool wanted = !flags.specType.empty() && flags.specType != "none";
+  if (wanted && !generator->hasDrafter()) {
+    return rt::makeError(rt::ErrorCode::CallUnsupported, "--spec-type",
+                         "is " + flags.specType +
+                             " but the artifact has no drafter",
+                         "compile with --draft FOLDER");
+  }
   for (const std::string &path : flags.images) {
     RILL_TRY(addPicture(*generator, path));
   }

@@ -23,6 +23,9 @@ struct GenerateFlags {
   int64_t maxNewTokens = 256;
   std::optional<double> temperature, topP, minP, repeatPenalty;
   std::optional<int64_t> topK;
+  std::string specType; ///< empty: as the artifact is
+  int64_t specDraftMax = 0, specDraftMin = 1;
+  std::optional<int64_t> specRows; ///< anchor and drafted tokens together
   uint64_t seed = 0;
   bool raw = false, ignoreEos = false, stats = false, tokens = false,
        countTokens = false, printPrompt = false, verbose = false;

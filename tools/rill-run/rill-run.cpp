@@ -61,6 +61,20 @@ static void addGenerateFlags(tools::Tool &tool, tools::GenerateFlags &flags) {
   tool.option("--top-p", flags.topP, "1 is off");
   tool.option("--min-p", flags.minP, "0 is off");
   tool.option("--repeat-penalty", flags.repeatPenalty, "1 is off");
+  tool.option("--spec-type,--speculative-algorithm", flags.specType,
+              "none, or draft-dflash (default where the model has a drafter); "
+              "no token depends on it")
+      ->check(CLI::IsMember({"none", "draft-dflash", "DFLASH"}));
+  tool.option("--spec-draft-n-max", flags.specDraftMax,
+              "tokens drafted a step at most (default: what the drafter can)")
+      ->check(CLI::Range(1, 15));
+  tool.option("--spec-draft-n-min", flags.specDraftMin,
+              "draft only when there is room for this many")
+      ->check(CLI::Range(1, 15));
+  tool.option("--speculative-num-draft-tokens", flags.specRows,
+              "rows of a step, the last token and the drafted ones: "
+              "--spec-draft-n-max plus 1")
+      ->check(CLI::Range(2, 16));
   tool.option("--stop", flags.stop, "end at this text (repeat)");
   tool.flag("--ignore-eos", flags.ignoreEos, "do not end at the end token");
   tool.flag("--stats", flags.stats, "print timing");

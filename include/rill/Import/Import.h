@@ -22,10 +22,14 @@ struct ImportOptions {
   bool bf16 = true;            ///< activations and states bf16, else f32
   int64_t batch = 1;           ///< B
   int64_t maxSeqLen = 4096;    ///< T, clipped to max_position_embeddings
+  std::string draft;           ///< folder of a DFlash drafter; empty: none
+  /// Layers whose rows are a second result of text_decoder_rows, [K,B,S,H].
+  std::vector<int64_t> taps;
 };
 
-/// Imports the folder by its model_type. Returns a verified module at phase
-/// `imported`; the module names the folder, weights are not copied. Findings
+/// Imports the folder by its model_type, with the drafter's folder when one is
+/// given. Returns a verified module at phase `imported`; the module names the
+/// folders, weights are not copied. Findings
 /// that are no errors are appended to `warnings`.
 rt::Result<mlir::OwningOpRef<mlir::ModuleOp>>
 importCheckpoint(mlir::MLIRContext &context, const std::string &folder,

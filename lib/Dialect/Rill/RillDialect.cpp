@@ -42,8 +42,8 @@ bool rill::isListedScalarOp(Operation *op) {
          (isa<arith::ConstantOp>(op) && op->getResult(0).getType().isF32());
 }
 
-/// rill.method = {role = "..."} on a function; rill.model and rill.checkpoint
-/// on the module (docs/Dialect.md, "Attributes").
+/// rill.method = {role = "..."} on a function; rill.model, rill.checkpoint
+/// and rill.draft on the module (docs/Dialect.md, "Attributes").
 LogicalResult RillDialect::verifyOperationAttribute(Operation *op,
                                                     NamedAttribute attribute) {
   StringRef name = attribute.getName().getValue();
@@ -56,7 +56,8 @@ LogicalResult RillDialect::verifyOperationAttribute(Operation *op,
     }
     return success();
   }
-  if (name == "rill.model" || name == "rill.checkpoint") {
+  if (name == "rill.model" || name == "rill.checkpoint" ||
+      name == "rill.draft") {
     if (!isa<ModuleOp>(op) || !isa<DictionaryAttr>(attribute.getValue())) {
       return op->emitOpError(name)
              << " must be a dictionary on the builtin.module";
@@ -102,4 +103,20 @@ LogicalResult RillDialect::verifyRegionArgAttribute(Operation *op,
     }
   }
   return success();
+}
+
+std::string rill::weightFilePath(ModuleOp module, StringRef folder,
+                                 StringRef file) {
+  auto checkpoint = module->getAttrOfType<DictionaryAttr>("rill.checkpoint");
+  auto parts =
+      checkpoint ? checkpoint.getAs<DictionaryAttr>("parts") : DictionaryAttr();
+  for (NamedAttribute part :
+       parts ? parts.getValue() : ArrayRef<NamedAttribute>()) {
+    auto place = dyn_cast<StringAttr>(part.getValue());
+    StringRef rest = file;
+    if (place && rest.consume_front(part.getName().getValue())) {
+      return (place.getValue() + "/" + rest).str();
+    }
+  }
+  return (folder + "/" + file).str();
 }

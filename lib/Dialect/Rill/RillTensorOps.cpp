@@ -177,6 +177,28 @@ LogicalResult LastRowOp::verify() {
   return success();
 }
 
+LogicalResult StackOp::verify() {
+  auto y = tensorType(getY());
+  if (getInputs().empty() || !llvm::all_of(getInputs(), [&](Value input) {
+        auto own = tensorType(input);
+        return own.getRank() == 3 &&
+               agree(own.getShape(), tensorType(getInputs()[0]).getShape());
+      })) {
+    return emitOpError("stack_c1: the inputs are not [B,S,H] of one shape");
+  }
+  auto count = static_cast<int64_t>(getInputs().size());
+  auto x = tensorType(getInputs()[0]).getShape();
+  SmallVector<int64_t> side(x), behind(x);
+  side[2] = ShapedType::isDynamic(x[2]) ? x[2] : count * x[2];
+  behind.insert(behind.begin(), count);
+  if (!agree(y.getShape(), y.getRank() == 4 ? behind : side)) {
+    return emitOpError("stack_c2: ")
+           << count << " inputs " << getInputs()[0].getType() << " do not give "
+           << y;
+  }
+  return success();
+}
+
 LogicalResult PositionResizeOp::verify() {
   auto table = tensorType(getTable()), y = tensorType(getY());
   int64_t rows = table.getRank() == 2 ? table.getDimSize(0) : -1;

@@ -4,7 +4,7 @@
 // modeling_lfm2_vl.py; lfm2_5_vl.md section 3).
 //
 //===----------------------------------------------------------------------===//
-#include "Graph.h"
+#include "../Graph.h"
 
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
@@ -12,7 +12,7 @@
 
 using namespace mlir;
 using namespace rill;
-using namespace rill::lfm2vl;
+using namespace rill::families;
 
 /// The projector's own LayerNorm eps (nn.LayerNorm default; lfm2_5_vl.md 3.5).
 static constexpr double kProjectorEps = 1e-5;

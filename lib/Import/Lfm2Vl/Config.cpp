@@ -3,120 +3,15 @@
 // Every key is read, listed as without effect, or reported.
 //
 //===----------------------------------------------------------------------===//
-#include "Config.h"
+#include "../ModelConfig.h"
+#include "../Section.h"
 
 #include <algorithm>
 #include <cmath>
-#include <set>
 
 using namespace rill;
-using namespace rill::lfm2vl;
+using namespace rill::families;
 using rt::JsonField;
-
-namespace {
-
-/// A JSON object of which every key must be accounted for.
-class Section {
-public:
-  Section(JsonField field, ModelConfig &model) : field(field), model(model) {}
-
-  /// The first of `keys` that is present and not null; all count as known.
-  std::optional<JsonField> first(std::initializer_list<const char *> keys) {
-    std::optional<JsonField> found;
-    for (const char *key : keys) {
-      known.insert(key);
-      auto value = field.findValue(key);
-      if (value && !found) {
-        found = value;
-      } else if (value &&
-                 rt::writeJson(value->get()) != rt::writeJson(found->get())) {
-        model.warnings.push_back(value->where() + " differs from " +
-                                 found->keyPath() + ", which is used");
-      }
-    }
-    return found;
-  }
-
-  rt::Result<int64_t> integer(std::initializer_list<const char *> keys,
-                              std::optional<int64_t> fallback, int64_t min,
-                              int64_t max) {
-    if (auto value = first(keys)) {
-      return value->asInt(min, max);
-    }
-    if (fallback) {
-      return *fallback;
-    }
-    return field.error(std::string("the key \"") + *keys.begin() +
-                       "\" is missing");
-  }
-  rt::Result<double> number(std::initializer_list<const char *> keys,
-                            double fallback) {
-    auto value = first(keys);
-    return value ? value->asDouble() : rt::Result<double>(fallback);
-  }
-  rt::Result<bool> boolean(std::initializer_list<const char *> keys,
-                           bool fallback) {
-    auto value = first(keys);
-    return value ? value->asBool() : rt::Result<bool>(fallback);
-  }
-
-  /// The key, when present, must have this value: anything else is refused by
-  /// name.
-  rt::Status require(const char *key, const rt::JsonValue &only) {
-    auto value = first({key});
-    if (value && rt::writeJson(value->get()) != rt::writeJson(only)) {
-      return rt::makeError(rt::ErrorCode::ConfigUnsupported, value->where(),
-                           "is " + rt::writeJson(value->get()) + " but only " +
-                               rt::writeJson(only) + " is supported");
-    }
-    return {};
-  }
-  rt::Status requireNone(const char *key) {
-    auto value = first({key});
-    if (value) {
-      return rt::makeError(rt::ErrorCode::ConfigUnsupported, value->where(),
-                           "is " + rt::writeJson(value->get()) +
-                               " but must be absent or null");
-    }
-    return {};
-  }
-  void ignore(std::initializer_list<const char *> keys) {
-    known.insert(keys.begin(), keys.end());
-  }
-
-  /// Reports the keys nobody asked for. Every transformers class may write
-  /// the bookkeeping of PretrainedConfig; it has no effect on the values.
-  rt::Status finish(bool strict) {
-    ignore({"output_hidden_states", "output_attentions", "return_dict",
-            "chunk_size_feed_forward", "is_encoder_decoder", "id2label",
-            "label2id", "problem_type"});
-    auto members = field.members();
-    if (!members.ok()) {
-      return members.takeStatus();
-    }
-    for (auto &[key, value] : *members) {
-      if (known.count(key)) {
-        continue;
-      }
-      if (strict) {
-        return rt::makeError(rt::ErrorCode::ConfigUnknownKey, value.where(),
-                             "the key is not known and --strict is given");
-      }
-      model.warnings.push_back(value.where() + " is not known and not used");
-    }
-    return {};
-  }
-
-  JsonField field;
-
-private:
-  ModelConfig &model;
-  std::set<std::string, std::less<>> known;
-};
-
-constexpr int64_t kMaxDim = 1 << 20;
-
-} // namespace
 
 /// lfm2_5_vl.md 1.3: F from the raw width.
 static rt::Result<int64_t> effectiveFeedForward(Section &section) {
@@ -183,43 +78,6 @@ static rt::Status readLayerTypes(Section &section, TextConfig &text) {
   return {};
 }
 
-static rt::Status readRope(Section &section, TextConfig &text) {
-  auto parameters = section.first({"rope_parameters"});
-  RILL_TRY(section.requireNone("rope_scaling"));
-  std::optional<JsonField> theta;
-  if (parameters) {
-    if (auto type = parameters->findValue("rope_type")) {
-      RILL_ASSIGN(std::string name, type->asString());
-      if (name != "default") {
-        return rt::makeError(rt::ErrorCode::ConfigUnsupported, type->where(),
-                             "is \"" + name +
-                                 "\" but only \"default\" is "
-                                 "supported");
-      }
-    }
-    RILL_ASSIGN(auto members, parameters->members());
-    for (auto &[key, value] : members) {
-      if (key != "rope_type" && key != "rope_theta") {
-        return rt::makeError(rt::ErrorCode::ConfigUnsupported, value.where(),
-                             "RoPE scaling is not supported");
-      }
-    }
-    theta = parameters->findValue("rope_theta");
-  }
-  auto flat = section.first({"rope_theta", "theta"});
-  if (!theta) {
-    theta = flat;
-  }
-  text.ropeTheta = 1e6;
-  if (theta) {
-    RILL_ASSIGN(text.ropeTheta, theta->asDouble());
-    if (!(text.ropeTheta > 0)) {
-      return theta->error("the RoPE base is not positive");
-    }
-  }
-  return {};
-}
-
 static rt::Status readHeads(Section &section, TextConfig &text) {
   RILL_ASSIGN(text.heads, section.integer({"num_attention_heads", "num_heads"},
                                           32, 1, 4096));
@@ -227,17 +85,7 @@ static rt::Status readHeads(Section &section, TextConfig &text) {
               section.integer({"num_key_value_heads"}, 8, 1, 4096));
   RILL_ASSIGN(text.headDim,
               section.integer({"head_dim"}, text.hidden / text.heads, 1, 1024));
-  if (text.heads % text.kvHeads != 0) {
-    return section.field.error(
-        rt::format("%lld key/value heads do not divide %lld heads",
-                   (long long)text.kvHeads, (long long)text.heads));
-  }
-  if (text.headDim % 2 != 0) {
-    return rt::makeError(
-        rt::ErrorCode::ConfigUnsupported, section.field.where(),
-        rt::format("head width %lld is odd", (long long)text.headDim));
-  }
-  return {};
+  return checkHeads(section.field, text.heads, text.kvHeads, text.headDim);
 }
 
 static rt::Status readText(Section section, ModelConfig &model, bool strict) {
@@ -254,7 +102,7 @@ static rt::Status readText(Section section, ModelConfig &model, bool strict) {
   RILL_ASSIGN(text.feedForward, effectiveFeedForward(section));
   RILL_TRY(readLayerTypes(section, text));
   RILL_TRY(readHeads(section, text));
-  RILL_TRY(readRope(section, text));
+  RILL_ASSIGN(text.ropeTheta, readRopeTheta(section, 1e6));
   RILL_ASSIGN(text.normEps,
               section.number({"norm_eps", "block_norm_eps"}, 1e-5));
   RILL_ASSIGN(text.maxPositions,
@@ -277,16 +125,7 @@ static rt::Status readText(Section section, ModelConfig &model, bool strict) {
   }
   RILL_ASSIGN(model.bosToken, section.integer({"bos_token_id"}, 1, 0, 1 << 24));
   RILL_ASSIGN(model.padToken, section.integer({"pad_token_id"}, 0, 0, 1 << 24));
-  if (auto eos = section.first({"eos_token_id"})) {
-    if (eos->isArray()) {
-      RILL_ASSIGN(model.eosTokens, eos->asInts());
-    } else {
-      RILL_ASSIGN(int64_t id, eos->asInt(0, 1 << 24));
-      model.eosTokens = {id};
-    }
-  } else {
-    model.eosTokens = {2};
-  }
+  RILL_ASSIGN(model.eosTokens, readEndTokens(section, {2}));
   if (auto tied = section.first({"tie_embedding", "tie_word_embeddings"})) {
     RILL_ASSIGN(model.tied, tied->asBool());
   }
@@ -384,29 +223,22 @@ static rt::Status readTop(Section section, ModelConfig &model, bool strict) {
   return section.finish(strict);
 }
 
-rt::Result<ModelConfig> rill::lfm2vl::readConfig(const JsonField &config,
+rt::Result<ModelConfig> rill::families::readLfm2(const JsonField &config,
                                                  bool strict) {
   ModelConfig model;
-  model.tied = true;
-  RILL_ASSIGN(auto type, config.at("model_type"));
-  RILL_ASSIGN(std::string name, type.asString());
-  std::replace(name.begin(), name.end(), '-', '_');
-  if (name == "lfm2") {
-    model.family = name;
-    Section section(config, model);
-    RILL_TRY(readText(section, model, strict));
-    return model;
-  }
-  if (name != "lfm2_vl") {
-    return rt::makeError(rt::ErrorCode::ConfigUnsupported, type.where(),
-                         "model type \"" + name +
-                             "\" is not supported; supported: lfm2, lfm2_vl");
-  }
-  model.family = name;
+  model.family = "lfm2";
+  RILL_TRY(readText(Section(config, model.warnings), model, strict));
+  return model;
+}
+
+rt::Result<ModelConfig> rill::families::readLfm2Vl(const JsonField &config,
+                                                   bool strict) {
+  ModelConfig model;
+  model.family = "lfm2_vl";
   RILL_ASSIGN(auto text, config.at("text_config"));
   RILL_ASSIGN(auto vision, config.at("vision_config"));
-  RILL_TRY(readText(Section(text, model), model, strict));
-  RILL_TRY(readVision(Section(vision, model), model, strict));
-  RILL_TRY(readTop(Section(config, model), model, strict));
+  RILL_TRY(readText(Section(text, model.warnings), model, strict));
+  RILL_TRY(readVision(Section(vision, model.warnings), model, strict));
+  RILL_TRY(readTop(Section(config, model.warnings), model, strict));
   return model;
 }

@@ -39,6 +39,10 @@ func.func @decoder(%x: tensor<1x?x24xf32> {rill.name = "embeds", rill.dims = [""
     %m = arith.mulf %a, %b : f32
     rill.yield %m : f32
   }
+  // CHECK: rill.stack %{{.*}}, %{{.*}} : (tensor<1x?x24xf32>, tensor<1x?x24xf32>) -> tensor<1x?x48xf32>
+  %side = rill.stack %z, %x : (tensor<1x?x24xf32>, tensor<1x?x24xf32>) -> tensor<1x?x48xf32>
+  // CHECK: rill.stack %{{.*}}, %{{.*}} : (tensor<1x?x24xf32>, tensor<1x?x24xf32>) -> tensor<2x1x?x24xf32>
+  %behind = rill.stack %z, %x : (tensor<1x?x24xf32>, tensor<1x?x24xf32>) -> tensor<2x1x?x24xf32>
   // CHECK: rill.last_row
   %last = rill.last_row %z : (tensor<1x?x24xf32>) -> tensor<1x24xf32>
   return %last : tensor<1x24xf32>

@@ -132,6 +132,18 @@ func.func @f(%x: tensor<1x?x4xf32>) {
   return
 }
 // -----
+func.func @f(%x: tensor<1x?x4xf32>, %y: tensor<1x?x5xf32>) {
+  // expected-error @below {{stack_c1}}
+  %0 = rill.stack %x, %y : (tensor<1x?x4xf32>, tensor<1x?x5xf32>) -> tensor<1x?x9xf32>
+  return
+}
+// -----
+func.func @f(%x: tensor<1x?x4xf32>) {
+  // expected-error @below {{stack_c2: 2 inputs}}
+  %0 = rill.stack %x, %x : (tensor<1x?x4xf32>, tensor<1x?x4xf32>) -> tensor<1x?x4xf32>
+  return
+}
+// -----
 func.func @f(%t: tensor<255x4xf32>, %h: index) {
   // R3: a table that is not square is refused, never truncated.
   // expected-error @below {{position_resize_c1: a table of 255 rows is not square}}

@@ -187,7 +187,7 @@ static std::set<std::string> variety(const Case &source) {
   std::set<std::string> seen;
   const rt::JsonValue *text = source.config.find("text_config");
   const rt::JsonValue *vision = source.config.find("vision_config");
-  seen.insert(text ? "family=lfm2_vl" : "family=lfm2");
+  seen.insert("family=" + *source.config.find("model_type")->asString());
   text = text ? text : &source.config;
   auto add = [&](const rt::JsonValue &from, const char *key) {
     if (const rt::JsonValue *value = from.find(key)) {
@@ -232,7 +232,8 @@ TEST(Hf, CasesVaryEveryField) {
     ASSERT_TRUE(source.loaded);
     seen.merge(variety(source));
   }
-  std::vector<std::string> wanted = {"family=lfm2",
+  std::vector<std::string> wanted = {"family=qwen3",
+                                     "family=lfm2",
                                      "family=lfm2_vl",
                                      "conv_bias=true",
                                      "conv_bias=false",

@@ -6,6 +6,8 @@
 //===----------------------------------------------------------------------===//
 #include "Harness.h"
 
+#include "runtime/core/artifact.h"
+
 using namespace rill;
 using namespace rill::test;
 
@@ -160,6 +162,28 @@ func.func @f(%x: tensor<2x?x37xf32> {rill.name = "x", rill.dims = ["", "S", ""]}
     calls.push_back({filled(Tensor::F32, {2, rows, 37}, 5)});
   }
   harness.compare("f", calls, 5e-6f);
+}
+
+/// Rows of three inputs side by side and one behind the other.
+TEST(Templates, StacksRows) {
+  for (const char *shape : {"2x?x111", "3x2x?x37"}) {
+    std::string y = "tensor<" + std::string(shape) + "xf32>";
+    Harness harness(module(R"(
+func.func @f(%a: tensor<2x?x37xf32> {rill.name = "a", rill.dims = ["", "S", ""]},
+             %b: tensor<2x?x37xf32> {rill.name = "b", rill.dims = ["", "S", ""]}) -> )" +
+                               y + R"(
+    attributes {rill.method = "text_decoder"} {
+  %0 = rill.stack %a, %b, %a : (tensor<2x?x37xf32>, tensor<2x?x37xf32>, tensor<2x?x37xf32>) -> )" +
+                               y + "\n  return %0 : " + y + "\n}",
+                           2),
+                    {});
+    std::vector<std::vector<Tensor>> calls;
+    for (int64_t rows : {1, 3, 20}) {
+      calls.push_back({filled(Tensor::F32, {2, rows, 37}, 5),
+                       filled(Tensor::F32, {2, rows, 37}, 6)});
+    }
+    harness.compare("f", calls, 0.0f);
+  }
 }
 
 TEST(Templates, RotatesNeighboursAndHalves) {
@@ -366,6 +390,53 @@ func.func @f(%x: tensor<1x?x1000xf32> {rill.name = "x", rill.dims = ["", "S", ""
       EXPECT_LE(worst, f.bound) << f.op << " on " << target;
       RecordProperty(std::string(f.op) + " " + target, static_cast<int>(worst));
       std::printf("%s %s: %lld ulp\n", f.op, target.c_str(), (long long)worst);
+    }
+  }
+}
+
+/// More rows than a ring holds, their tiles run from the last to the first, as
+/// threads may.
+TEST(Templates, RingsKeepTheLastRowsInAnyOrderOfTiles) {
+  constexpr int64_t kRing = 32, kRows = 50, kWidth = 8;
+  Harness harness(module(R"(
+rill.state @s rows ring row_dim = 1 history = 2 : tensor<1x32x8xf32>
+func.func @m(%x: tensor<1x?x8xf32> {rill.name = "x", rill.dims = ["", "S", ""]}) -> tensor<1x2x8xf32>
+    attributes {rill.method = "text_decoder"} {
+  %w = rill.state.window @s : tensor<1x2x8xf32>
+  rill.state.append @s, %x : tensor<1x?x8xf32>
+  return %w : tensor<1x2x8xf32>
+})"),
+                  {});
+  Tensor x = filled(Tensor::F32, {1, kRows, kWidth}, 1);
+  for (const std::string &arch : rt::cpuTargets()) {
+    harness.compiled(arch);
+    auto artifact = rt::Artifact::open(harness.file(arch + ".rill"), false);
+    ASSERT_TRUE(artifact.ok());
+    const rt::TargetInfo &target = artifact->manifest().targets.at(0);
+    auto code = rt::CpuCode::load(artifact->bytes(*target.elf), target.kernels,
+                                  "the code");
+    ASSERT_TRUE(code.ok());
+    size_t append = target.kernels.size();
+    for (size_t i = 0; i < target.kernels.size(); ++i) {
+      // The last is the one for any number of rows.
+      append = target.kernels[i].find("state_append") != std::string::npos
+                   ? i
+                   : append;
+    }
+    ASSERT_LT(append, target.kernels.size());
+    std::vector<float> ring(kRing * kWidth, NAN);
+    std::vector<int64_t> control(RILL_RT_CONTROL_HEAD_WORDS + 3, 0);
+    control[RILL_RT_CONTROL_BATCH] = 1;
+    control[RILL_RT_CONTROL_S] = kRows;
+    void *operands[] = {x.f.data(), ring.data()};
+    for (int64_t tile = kRows; tile-- > 0;) {
+      code->kernel(append)(
+          operands, reinterpret_cast<const rill_rt_control *>(control.data()),
+          tile, tile + 1, nullptr);
+    }
+    for (int64_t row = kRows - kRing; row < kRows; ++row) {
+      EXPECT_EQ(ring[row % kRing * kWidth], x.f[row * kWidth])
+          << arch << ", row " << row;
     }
   }
 }

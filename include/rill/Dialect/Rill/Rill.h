@@ -37,6 +37,11 @@ namespace rill {
 /// True when `op` may stand in the region of an elementwise or linear op:
 /// the list of docs/Dialect.md, which Reference covers exactly.
 bool isListedScalarOp(mlir::Operation *op);
+
+/// Where `file`, the first half of a weight's source, lies: below the folder
+/// that rill.checkpoint's `parts` name for its prefix, else below `folder`.
+std::string weightFilePath(mlir::ModuleOp module, mlir::StringRef folder,
+                           mlir::StringRef file);
 } // namespace rill
 
 #endif

@@ -8,7 +8,7 @@
 #include <cstring>
 
 using namespace rill;
-using namespace rill::lfm2vl;
+using namespace rill::families;
 
 /// Replaces the prefix `from` of `name` by `to`; false when it has another.
 static bool replacePrefix(std::string &name, std::string_view from,
@@ -20,10 +20,10 @@ static bool replacePrefix(std::string &name, std::string_view from,
   return true;
 }
 
-std::string rill::lfm2vl::canonicalName(const std::string &stored,
-                                        const std::string &family) {
+std::string rill::families::canonicalName(const std::string &stored,
+                                          const std::string &family) {
   std::string name = stored;
-  if (family == "lfm2") {
+  if (family != "lfm2_vl") {
     if (name != "lm_head.weight") {
       replacePrefix(name, "model.", kTextRoot);
     }
@@ -110,14 +110,16 @@ static bool isReshape(const std::vector<int64_t> &stored,
          (stored[2] == 1 && stored[1] == wanted[1]);
 }
 
-rt::Status Binder::take(const std::string &name, std::vector<int64_t> shape) {
-  auto found = stored.find(name);
-  if (found == stored.end()) {
-    return rt::makeError(
-        rt::ErrorCode::TensorMissing, "tensor \"" + name + "\"",
-        "needed with shape " + shapeText(shape) + " but no file holds it");
-  }
-  const rt::TensorInfo &info = *found->second;
+rt::Error rill::families::missingTensor(const std::string &name,
+                                        const std::vector<int64_t> &shape) {
+  return rt::makeError(rt::ErrorCode::TensorMissing, "tensor \"" + name + "\"",
+                       "needed with shape " + shapeText(shape) +
+                           " but no file holds it");
+}
+
+rt::Status rill::families::checkTensor(const rt::TensorStore &store,
+                                       const rt::TensorInfo &info,
+                                       const std::vector<int64_t> &shape) {
   if (!isReshape(info.shape, shape)) {
     return rt::makeError(rt::ErrorCode::TensorShape, where(store, info),
                          "has shape " + shapeText(info.shape) +
@@ -129,7 +131,18 @@ rt::Status Binder::take(const std::string &name, std::vector<int64_t> shape) {
                          std::string("has dtype ") + rt::dtypeName(info.dtype) +
                              " but weights are BF16, F16 or F32");
   }
-  bound[name] = {&info, std::move(shape)};
+  return {};
+}
+
+rt::Status Binder::take(const std::string &name, std::vector<int64_t> shape) {
+  auto found = stored.find(name);
+  if (found == stored.end()) {
+    return missingTensor(name, shape);
+  }
+  const rt::TensorInfo &info = *found->second;
+  RILL_TRY(checkTensor(store, info, shape));
+  bound[name] = {&info, std::move(shape),
+                 store.fileNames()[info.file] + "#" + info.name};
   return {};
 }
 
@@ -156,9 +169,9 @@ rt::Status Binder::takeMixer(const std::string &layer, bool attention) {
   RILL_TRY(takeLinear(self + "q_proj", q, hidden, false));
   RILL_TRY(takeLinear(self + "k_proj", kv, hidden, false));
   RILL_TRY(takeLinear(self + "v_proj", kv, hidden, false));
-  RILL_TRY(takeLinear(self + "out_proj", hidden, q, false));
-  RILL_TRY(take(self + "q_layernorm.weight", {text.headDim}));
-  return take(self + "k_layernorm.weight", {text.headDim});
+  RILL_TRY(takeLinear(self + text.names.out, hidden, q, false));
+  RILL_TRY(take(self + text.names.qNorm + ".weight", {text.headDim}));
+  return take(self + text.names.kNorm + ".weight", {text.headDim});
 }
 
 rt::Status Binder::takeText() {
@@ -167,15 +180,18 @@ rt::Status Binder::takeText() {
   RILL_TRY(take(root + "embed_tokens.weight", {text.vocab, text.hidden}));
   for (size_t i = 0; i < text.isAttention.size(); ++i) {
     std::string layer = root + "layers." + std::to_string(i) + ".";
-    RILL_TRY(take(layer + "operator_norm.weight", {text.hidden}));
-    RILL_TRY(take(layer + "ffn_norm.weight", {text.hidden}));
+    const TextNames &names = text.names;
+    RILL_TRY(take(layer + names.mixerNorm + ".weight", {text.hidden}));
+    RILL_TRY(take(layer + names.mlpNorm + ".weight", {text.hidden}));
     RILL_TRY(takeMixer(layer, text.isAttention[i]));
-    std::string mlp = layer + "feed_forward.";
-    RILL_TRY(takeLinear(mlp + "w1", text.feedForward, text.hidden, false));
-    RILL_TRY(takeLinear(mlp + "w3", text.feedForward, text.hidden, false));
-    RILL_TRY(takeLinear(mlp + "w2", text.hidden, text.feedForward, false));
+    std::string mlp = layer + names.mlp + ".";
+    RILL_TRY(
+        takeLinear(mlp + names.gate, text.feedForward, text.hidden, false));
+    RILL_TRY(takeLinear(mlp + names.up, text.feedForward, text.hidden, false));
+    RILL_TRY(
+        takeLinear(mlp + names.down, text.hidden, text.feedForward, false));
   }
-  RILL_TRY(take(root + "embedding_norm.weight", {text.hidden}));
+  RILL_TRY(take(root + text.names.lastNorm + ".weight", {text.hidden}));
   return takeHead();
 }
 
@@ -307,8 +323,8 @@ rt::Result<TensorMap> Binder::run() {
   return std::move(bound);
 }
 
-rt::Result<TensorMap> rill::lfm2vl::bindTensors(const rt::TensorStore &store,
-                                                ModelConfig &config,
-                                                bool strict) {
+rt::Result<TensorMap> rill::families::bindTensors(const rt::TensorStore &store,
+                                                  ModelConfig &config,
+                                                  bool strict) {
   return Binder(store, config, strict).run();
 }

@@ -1,11 +1,12 @@
-//===- Graph.h - Builds rill ops for LFM2 and LFM2-VL -----------*- C++ -*-===//
+//===- Graph.h - Builds rill ops for every family ---------------*- C++ -*-===//
 //
-// The builder that text and vision graphs share.
+// The builder that text, vision and drafter graphs share.
 //
 //===----------------------------------------------------------------------===//
-#ifndef RILL_LIB_IMPORT_LFM2VL_GRAPH_H
-#define RILL_LIB_IMPORT_LFM2VL_GRAPH_H
+#ifndef RILL_LIB_IMPORT_GRAPH_H
+#define RILL_LIB_IMPORT_GRAPH_H
 
+#include "DFlash/Draft.h"
 #include "Tensors.h"
 
 #include "rill/Dialect/Rill/Rill.h"
@@ -16,7 +17,7 @@
 
 #include <functional>
 
-namespace rill::lfm2vl {
+namespace rill::families {
 
 /// One argument or result dimension: a size, or S, h, w.
 struct Dim {
@@ -30,11 +31,13 @@ struct Dim {
 /// type (bf16 or f32), f32 the residual stream and everything unrounded.
 class Graph {
 public:
+  /// `draft` may be null.
   Graph(mlir::ModuleOp module, const ModelConfig &config,
-        const TensorMap &tensors, const rt::TensorStore &store,
+        const dflash::DraftConfig *draft, const TensorMap &tensors,
         const ImportOptions &options);
 
-  /// rill.weight for every tensor, rill.state for every layer.
+  /// rill.weight for every tensor, rill.state for every layer of the target
+  /// and the drafter.
   void declareWeights();
   void declareStates();
 
@@ -70,28 +73,59 @@ public:
   mlir::RankedTensorType type(llvm::ArrayRef<int64_t> shape,
                               mlir::Type element);
 
-  // The text graph (BuildText.cpp) and the vision graph (BuildVision.cpp).
+  // The text graph (BuildText.cpp), the vision graph (BuildVision.cpp) and the
+  // drafter's (BuildDraft.cpp).
+  struct Decoder {
+    const char *name;
+    bool allRows = false; ///< logits of every row, else of the last
+    bool taps = false;    ///< a second result: options.taps, [K,B,S,H]
+    bool context = false; ///< append the rows' keys and values of the drafter
+  };
   void buildTokenEmbedding();
-  void buildTextDecoder(const char *name, bool allRows);
+  void buildTextDecoder(const Decoder &decoder);
   void buildVisionEncoder();
+  void buildDraft();
 
   const ModelConfig &config;
+  const dflash::DraftConfig *draft;
   const ImportOptions &options;
   mlir::OpBuilder builder;
   mlir::Type f32, i64, act;
   int64_t batch, capacity;
 
 private:
+  void declareState(const std::string &name, StateLayout layout,
+                    mlir::RankedTensorType rows, int64_t rowDim,
+                    int64_t history);
   mlir::Value shortConv(int64_t index, const std::string &layer, mlir::Value n);
   mlir::Value selfAttention(int64_t index, const std::string &layer,
                             mlir::Value n, mlir::Value positions);
-  mlir::Value feedForward(const std::string &layer, mlir::Value x);
+  mlir::Value feedForward(const std::string &layer, const TextNames &names,
+                          double eps, mlir::Value x);
+  /// A product of n, split into heads.
+  mlir::Value project(const std::string &at, mlir::Value n, int64_t heads);
+  /// Per-head norm, then RoPE, rounded to the activations' type.
+  mlir::Value rotated(const std::string &name, mlir::Value x,
+                      mlir::Value positions, double eps, double theta);
+  /// Attention over the rows of `state`.k and .v and the rows k and v of this
+  /// call, [B,S,n,d].
+  struct Seen {
+    Visibility state = Visibility::All, inside = Visibility::Causal;
+    int64_t window = 0; ///< of `state`
+  };
+  mlir::Value attend(const std::string &at, const std::string &state,
+                     mlir::Value q, mlir::Value k, mlir::Value v,
+                     const Seen &seen);
+  void append(const std::string &at, const std::string &state, mlir::Value k,
+              mlir::Value v);
+  mlir::Value lmHead(mlir::Value n);
+  void draftContext(llvm::ArrayRef<mlir::Value> layers, mlir::Value positions);
+  mlir::Value draftLayer(int64_t index, mlir::Value x, mlir::Value positions);
   mlir::Value visionLayer(const std::string &layer, mlir::Value x);
   mlir::Value projector(mlir::Value x);
 
   mlir::ModuleOp module;
   const TensorMap &tensors;
-  const rt::TensorStore &store;
   mlir::func::FuncOp method;
 };
 
@@ -100,6 +134,6 @@ mlir::Value emitSilu(mlir::OpBuilder &b, mlir::Location loc, mlir::Value x);
 mlir::Value emitGeluTanh(mlir::OpBuilder &b, mlir::Location loc, mlir::Value x);
 mlir::Value emitGeluErf(mlir::OpBuilder &b, mlir::Location loc, mlir::Value x);
 
-} // namespace rill::lfm2vl
+} // namespace rill::families
 
 #endif

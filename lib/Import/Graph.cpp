@@ -1,6 +1,6 @@
-//===- Graph.cpp - Builds rill ops for LFM2 and LFM2-VL -------------------===//
+//===- Graph.cpp - Builds rill ops for every family -----------------------===//
 //
-// What text and vision graphs share.
+// What text, vision and drafter graphs share.
 //
 //===----------------------------------------------------------------------===//
 #include "Graph.h"
@@ -13,17 +13,17 @@
 
 using namespace mlir;
 using namespace rill;
-using namespace rill::lfm2vl;
+using namespace rill::families;
 
 static constexpr int64_t kMaxVerifyRows = 16;
 
 Graph::Graph(ModuleOp module, const ModelConfig &config,
-             const TensorMap &tensors, const rt::TensorStore &store,
+             const dflash::DraftConfig *draft, const TensorMap &tensors,
              const ImportOptions &options)
-    : config(config), options(options), builder(module.getContext()),
-      batch(options.batch),
+    : config(config), draft(draft), options(options),
+      builder(module.getContext()), batch(options.batch),
       capacity(std::min(options.maxSeqLen, config.text.maxPositions)),
-      module(module), tensors(tensors), store(store) {
+      module(module), tensors(tensors) {
   f32 = builder.getF32Type();
   i64 = builder.getI64Type();
   act = options.bf16 ? Type(builder.getBF16Type()) : f32;
@@ -54,9 +54,19 @@ void Graph::declareWeights() {
     const rt::TensorInfo &info = *tensor.info;
     WeightOp::create(
         builder, loc(info.name), builder.getStringAttr(name),
-        builder.getStringAttr(store.fileNames()[info.file] + "#" + info.name),
+        builder.getStringAttr(tensor.source),
         TypeAttr::get(type(tensor.shape, elementType(builder, info.dtype))));
   }
+}
+
+void Graph::declareState(const std::string &name, StateLayout layout,
+                         RankedTensorType rows, int64_t rowDim,
+                         int64_t history) {
+  StateOp::create(builder, loc(name), builder.getStringAttr(name),
+                  StateKindAttr::get(builder.getContext(), StateKind::Rows),
+                  StateLayoutAttr::get(builder.getContext(), layout),
+                  TypeAttr::get(rows), builder.getI64IntegerAttr(rowDim),
+                  builder.getI64IntegerAttr(history));
 }
 
 void Graph::declareStates() {
@@ -64,24 +74,24 @@ void Graph::declareStates() {
   int64_t history = text.taps - 1;
   auto ring = static_cast<int64_t>(
       llvm::PowerOf2Ceil(static_cast<uint64_t>(history + kMaxVerifyRows)));
-  auto declare = [&](const std::string &name, StateLayout layout,
-                     RankedTensorType shape, int64_t rowDim, int64_t kept) {
-    StateOp::create(builder, loc(name), builder.getStringAttr(name),
-                    StateKindAttr::get(builder.getContext(), StateKind::Rows),
-                    StateLayoutAttr::get(builder.getContext(), layout),
-                    TypeAttr::get(shape), builder.getI64IntegerAttr(rowDim),
-                    builder.getI64IntegerAttr(kept));
+  auto keysAndValues = [&](const std::string &layer, int64_t heads,
+                           int64_t width) {
+    auto rows = type({batch, heads, capacity, width}, act);
+    declareState(layer + ".k", StateLayout::Linear, rows, 2, 0);
+    declareState(layer + ".v", StateLayout::Linear, rows, 2, 0);
   };
   for (size_t i = 0; i < text.isAttention.size(); ++i) {
     std::string layer = "layers." + std::to_string(i);
-    if (!text.isAttention[i]) {
-      declare(layer + ".conv", StateLayout::Ring,
-              type({batch, ring, text.hidden}, act), 1, history);
-      continue;
+    if (text.isAttention[i]) {
+      keysAndValues(layer, text.kvHeads, text.headDim);
+    } else {
+      declareState(layer + ".conv", StateLayout::Ring,
+                   type({batch, ring, text.hidden}, act), 1, history);
     }
-    auto rows = type({batch, text.kvHeads, capacity, text.headDim}, act);
-    declare(layer + ".k", StateLayout::Linear, rows, 2, 0);
-    declare(layer + ".v", StateLayout::Linear, rows, 2, 0);
+  }
+  for (size_t i = 0; draft && i < draft->layers.size(); ++i) {
+    keysAndValues("draft.layers." + std::to_string(i), draft->kvHeads,
+                  draft->headDim);
   }
 }
 
@@ -237,7 +247,7 @@ static Value constant(OpBuilder &b, Location loc, double value) {
 }
 
 /// x / (1 + e^-x)
-Value rill::lfm2vl::emitSilu(OpBuilder &b, Location loc, Value x) {
+Value rill::families::emitSilu(OpBuilder &b, Location loc, Value x) {
   Value negative = arith::NegFOp::create(b, loc, x);
   Value exp = math::ExpOp::create(b, loc, negative);
   Value sum = arith::AddFOp::create(b, loc, constant(b, loc, 1.0), exp);
@@ -245,7 +255,7 @@ Value rill::lfm2vl::emitSilu(OpBuilder &b, Location loc, Value x) {
 }
 
 /// 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))
-Value rill::lfm2vl::emitGeluTanh(OpBuilder &b, Location loc, Value x) {
+Value rill::families::emitGeluTanh(OpBuilder &b, Location loc, Value x) {
   Value square = arith::MulFOp::create(b, loc, x, x);
   Value cube = arith::MulFOp::create(b, loc, square, x);
   Value scaled =
@@ -260,7 +270,7 @@ Value rill::lfm2vl::emitGeluTanh(OpBuilder &b, Location loc, Value x) {
 }
 
 /// 0.5 x (1 + erf(x / sqrt(2)))
-Value rill::lfm2vl::emitGeluErf(OpBuilder &b, Location loc, Value x) {
+Value rill::families::emitGeluErf(OpBuilder &b, Location loc, Value x) {
   Value arg =
       arith::MulFOp::create(b, loc, x, constant(b, loc, 0.7071067811865476));
   Value erf = math::ErfOp::create(b, loc, arg);
