@@ -17,9 +17,6 @@ struct rill_error {
 struct rill_model {
   std::unique_ptr<Model> impl;
 };
-struct rill_session {
-  std::unique_ptr<Session> impl;
-};
 
 static rill_status toC(Status status) {
   return status.ok() ? nullptr : new rill_error{status.take()};

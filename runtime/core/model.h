@@ -102,4 +102,9 @@ private:
 
 } // namespace rill::rt
 
+/// The session of the C API.
+struct rill_session {
+  std::unique_ptr<rill::rt::Session> impl;
+};
+
 #endif

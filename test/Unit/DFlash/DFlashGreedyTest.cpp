@@ -148,6 +148,15 @@ TEST_P(Greedy, EveryLengthOfAnswer) {
   }
 }
 
+static void expectNear(const Floats &have, const Floats &want, size_t count) {
+  ASSERT_EQ(have.size(), want.size());
+  ASSERT_FALSE(have.empty());
+  for (size_t i = 0; i < have.size(); ++i) {
+    ASSERT_NEAR(have[i], want[i], 1e-5f)
+        << "value " << i << " behind " << count << " tokens";
+  }
+}
+
 // The states after any step are those of a fresh prefill of the same text.
 TEST_P(Greedy, StatesAreThoseOfAFreshPrefill) {
   Toy toy(artifactOf(kind())), fresh(artifactOf(kind()));
@@ -163,12 +172,16 @@ TEST_P(Greedy, StatesAreThoseOfAFreshPrefill) {
                             [&step] { return step++ % 8; }));
     Prompt committed = prompt;
     committed.ids.insert(committed.ids.end(), tokens.begin(), tokens.end());
-    fresh.feed(committed, /*context=*/false);
+    fresh.feed(committed, /*context=*/true);
+    // The last token is not fed yet.
+    auto fed = static_cast<int64_t>(committed.ids.size()) - 1;
+    expectNear(toy.states(fed, /*draft=*/true),
+               fresh.states(fed, /*draft=*/true), count);
     Floats have = toy.next(tokens.back());
+    expectNear(toy.states(fed + 1, /*draft=*/false),
+               fresh.states(fed + 1, /*draft=*/false), count);
     auto want = fresh.decoder->logits();
-    for (size_t i = 0; i < have.size(); ++i) {
-      ASSERT_NEAR(have[i], want[i], 1e-5f) << count << " tokens";
-    }
+    expectNear(have, {want.begin(), want.end()}, count);
   }
 }
 

@@ -181,26 +181,30 @@ void ByArtifact::setLength(int64_t rows) {
   EXPECT_TRUE(status.ok()) << (status.ok() ? "" : status.get().render());
 }
 
+Floats rill::drafted::rowOf(const rt::StateInfo &state, const void *data,
+                            int64_t index) {
+  int64_t capacity = state.capacity(), outer = 1, inner = 1;
+  for (size_t d = 1; d < state.shape.size(); ++d) {
+    auto dim = static_cast<int64_t>(d);
+    outer *= dim < state.rowDim ? state.shape[d] : 1;
+    inner *= dim > state.rowDim ? state.shape[d] : 1;
+  }
+  Floats row;
+  for (int64_t o = 0; o < outer; ++o) {
+    const float *from = static_cast<const float *>(data) +
+                        (o * capacity + index % capacity) * inner;
+    row.insert(row.end(), from, from + inner);
+  }
+  return row;
+}
+
 Floats ByArtifact::row(const std::string &name, int64_t index) {
   const auto &states = model->manifest().states;
   auto found = std::find_if(
       states.begin(), states.end(),
       [&](const rt::StateInfo &state) { return state.name == name; });
   EXPECT_NE(found, states.end()) << name;
-  auto data =
-      static_cast<const float *>(session->stateData(found - states.begin()));
-  int64_t capacity = found->capacity(), outer = 1, inner = 1;
-  for (size_t d = 1; d < found->shape.size(); ++d) {
-    auto dim = static_cast<int64_t>(d);
-    outer *= dim < found->rowDim ? found->shape[d] : 1;
-    inner *= dim > found->rowDim ? found->shape[d] : 1;
-  }
-  Floats row;
-  for (int64_t o = 0; o < outer; ++o) {
-    const float *from = data + (o * capacity + index % capacity) * inner;
-    row.insert(row.end(), from, from + inner);
-  }
-  return row;
+  return rowOf(*found, session->stateData(found - states.begin()), index);
 }
 
 int64_t rill::drafted::best(const Floats &logits, int64_t vocab, int64_t r) {

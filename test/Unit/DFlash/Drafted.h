@@ -91,6 +91,10 @@ public:
   std::unique_ptr<rt::Session> session;
 };
 
+/// Row `index` of sequence 0 of a state whose memory begins at `data`, its
+/// outer dimensions one behind the other.
+Floats rowOf(const rt::StateInfo &state, const void *data, int64_t index);
+
 /// The first index of the largest value of row `r` of [rows,V].
 int64_t best(const Floats &logits, int64_t vocab, int64_t r);
 

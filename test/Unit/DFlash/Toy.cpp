@@ -52,6 +52,7 @@ Toy::Toy(const std::string &path, int threads) {
     ADD_FAILURE() << manifest.error().render();
     return;
   }
+  stateList = manifest->states;
   if (const rt::Method *encoder = manifest->method("vision_encoder")) {
     patchDepth = encoder->inputs[0].shape.back().program[1];
   }
@@ -152,4 +153,20 @@ Floats Toy::next(int64_t id) {
   expectOk(decoder->decode(row.data(), 1, rill_session_length(session, 0),
                            /*context=*/false));
   return {decoder->logits().begin(), decoder->logits().end()};
+}
+
+Floats Toy::states(int64_t end, bool draft) const {
+  Floats all;
+  for (size_t i = 0; i < stateList.size(); ++i) {
+    const rt::StateInfo &state = stateList[i];
+    if ((state.name.rfind("draft.", 0) == 0) != draft) {
+      continue;
+    }
+    int64_t first = state.ring ? std::max<int64_t>(0, end - state.history) : 0;
+    for (int64_t row = first; row < end; ++row) {
+      Floats values = rowOf(state, session->impl->stateData(i), row);
+      all.insert(all.end(), values.begin(), values.end());
+    }
+  }
+  return all;
 }

@@ -42,6 +42,9 @@ public:
                rt::SpecStats *stats = nullptr);
   /// Logits behind one more id, decoded plainly.
   Floats next(int64_t id);
+  /// Rows 0 .. end - 1 of every state, of a ring those that its readers see;
+  /// `draft` chooses the states of the drafter or the target's.
+  Floats states(int64_t end, bool draft) const;
 
   rill_model *model = nullptr;
   rill_session *session = nullptr;
@@ -50,6 +53,7 @@ public:
 private:
   std::vector<uint8_t> vision(std::mt19937 &random, int64_t &rows);
   int64_t patchDepth = 0; ///< 0: no pictures
+  std::vector<rt::StateInfo> stateList;
 };
 
 /// Plain decoding.
