@@ -3,52 +3,20 @@
 // Our own call of ptxas: its report is read, kept and judged.
 //
 //===----------------------------------------------------------------------===//
+#include "rill/Target/Common/MemoryFile.h"
 #include "rill/Target/NVVM/NVVM.h"
 
-#include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Program.h"
 
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
-#include <sys/mman.h>
 #include <unistd.h>
 
 using namespace rill;
 using namespace rill::nvvm;
 using llvm::StringRef;
-
-namespace {
-/// A file in memory, which ptxas inherits: nothing of it can stay behind.
-struct MemoryFile {
-  explicit MemoryFile(const char *name) : fd(memfd_create(name, 0)) {}
-  ~MemoryFile() {
-    if (fd >= 0) {
-      close(fd);
-    }
-  }
-  MemoryFile(const MemoryFile &) = delete;
-  MemoryFile &operator=(const MemoryFile &) = delete;
-  std::string path() const { return "/proc/self/fd/" + std::to_string(fd); }
-  bool write(StringRef text) const {
-    while (!text.empty()) {
-      ssize_t count = ::write(fd, text.data(), text.size());
-      if (count <= 0) {
-        return false;
-      }
-      text = text.drop_front(static_cast<size_t>(count));
-    }
-    return true;
-  }
-  std::string read() const {
-    auto buffer = llvm::MemoryBuffer::getFile(path(), /*IsText=*/false,
-                                              /*RequiresNullTerminator=*/false);
-    return buffer ? (*buffer)->getBuffer().str() : "";
-  }
-
-  const int fd;
-};
-} // namespace
+using target::MemoryFile;
 
 std::string rill::nvvm::findPtxas() {
   if (const char *chosen = std::getenv("RILL_PTXAS")) {
@@ -92,7 +60,8 @@ rt::Result<Assembled> rill::nvvm::assemble(const std::string &ptxas,
                                            const Chip &chip,
                                            const std::string &ptx) {
   MemoryFile input("rill.ptx"), output("rill.cubin"), log("rill.log");
-  if (input.fd < 0 || output.fd < 0 || log.fd < 0 || !input.write(ptx)) {
+  if (input.descriptor() < 0 || output.descriptor() < 0 ||
+      log.descriptor() < 0 || !input.write(ptx)) {
     return rt::makeError(rt::ErrorCode::WriteFailed,
                          std::string("files in memory for ") + chip.name,
                          std::strerror(errno),
@@ -107,7 +76,7 @@ rt::Result<Assembled> rill::nvvm::assemble(const std::string &ptxas,
   int code = llvm::sys::ExecuteAndWait(ptxas, arguments, std::nullopt,
                                        redirects, kSeconds, 0, &message);
   Assembled result;
-  result.log = log.read();
+  result.log = log.read().value_or("");
   if (code != 0) {
     return rt::makeError(rt::ErrorCode::AssemblerFailed,
                          ptxas + " for " + chip.name,
@@ -116,7 +85,7 @@ rt::Result<Assembled> rill::nvvm::assemble(const std::string &ptxas,
                                     message.c_str(), result.log.c_str()),
                          "RILL_PTXAS names another one; CUDA 13.0's is due");
   }
-  result.cubin = output.read();
+  result.cubin = output.read().value_or("");
   result.report = cubin::parsePtxasLog(result.log);
   return result;
 }

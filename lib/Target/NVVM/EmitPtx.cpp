@@ -3,6 +3,7 @@
 // Translation, optimisation, and LLVM's NVPTX back end, in process.
 //
 //===----------------------------------------------------------------------===//
+#include "rill/Target/Common/Optimize.h"
 #include "rill/Target/NVVM/NVVM.h"
 
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
@@ -10,12 +11,10 @@
 #include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
 
-#include "llvm/Analysis/CGSCCPassManager.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
 #include "llvm/MC/TargetRegistry.h"
-#include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Support/raw_ostream.h"
 #include "llvm/Target/TargetMachine.h"
@@ -45,28 +44,6 @@ static std::unique_ptr<llvm::TargetMachine> makeMachine(const Chip &chip,
       llvm::CodeGenOptLevel::Aggressive));
 }
 
-/// LLVM's default pipeline but for the vectorisers and the unroller:
-/// templates say themselves what is a vector and what is unrolled.
-static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
-  llvm::PipelineTuningOptions tuning;
-  tuning.LoopVectorization = false;
-  tuning.LoopInterleaving = false;
-  tuning.SLPVectorization = false;
-  tuning.LoopUnrolling = false;
-  llvm::PassBuilder builder(&machine, tuning);
-  llvm::LoopAnalysisManager loops;
-  llvm::FunctionAnalysisManager functions;
-  llvm::CGSCCAnalysisManager graphs;
-  llvm::ModuleAnalysisManager modules;
-  builder.registerModuleAnalyses(modules);
-  builder.registerCGSCCAnalyses(graphs);
-  builder.registerFunctionAnalyses(functions);
-  builder.registerLoopAnalyses(loops);
-  builder.crossRegisterProxies(loops, functions, graphs, modules);
-  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2)
-      .run(module, modules);
-}
-
 static std::unique_ptr<llvm::Module> translate(ModuleOp lowered,
                                                llvm::TargetMachine &machine,
                                                llvm::LLVMContext &context) {
@@ -80,7 +57,7 @@ static std::unique_ptr<llvm::Module> translate(ModuleOp lowered,
   }
   module->setDataLayout(machine.createDataLayout());
   module->setTargetTriple(machine.getTargetTriple());
-  optimize(*module, machine);
+  target::optimize(*module, machine);
   return module;
 }
 

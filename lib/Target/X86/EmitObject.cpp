@@ -3,20 +3,18 @@
 // Translation, optimisation, object code, and the link.
 //
 //===----------------------------------------------------------------------===//
+#include "rill/Target/Common/MemoryFile.h"
+#include "rill/Target/Common/Optimize.h"
 #include "rill/Target/X86/X86.h"
 
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
 
-#include "llvm/Analysis/CGSCCPassManager.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
 #include "llvm/MC/TargetRegistry.h"
-#include "llvm/Passes/PassBuilder.h"
-#include "llvm/Support/FileSystem.h"
-#include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Program.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Support/raw_ostream.h"
@@ -25,10 +23,9 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
-#include <sys/mman.h>
-#include <unistd.h>
 
 using namespace mlir;
+using rill::target::MemoryFile;
 
 static std::unique_ptr<llvm::TargetMachine> makeMachine(StringRef target,
                                                         std::string &error) {
@@ -44,28 +41,6 @@ static std::unique_ptr<llvm::TargetMachine> makeMachine(StringRef target,
   return std::unique_ptr<llvm::TargetMachine>(found->createTargetMachine(
       triple, target, "", options, llvm::Reloc::PIC_, std::nullopt,
       llvm::CodeGenOptLevel::Aggressive));
-}
-
-/// LLVM's default pipeline but for the vectorisers: templates say themselves
-/// what is a vector, and loops left over are tails.
-static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
-  llvm::PipelineTuningOptions tuning;
-  tuning.LoopVectorization = false;
-  tuning.LoopInterleaving = false;
-  tuning.SLPVectorization = false;
-  tuning.LoopUnrolling = false;
-  llvm::PassBuilder builder(&machine, tuning);
-  llvm::LoopAnalysisManager loops;
-  llvm::FunctionAnalysisManager functions;
-  llvm::CGSCCAnalysisManager graphs;
-  llvm::ModuleAnalysisManager modules;
-  builder.registerModuleAnalyses(modules);
-  builder.registerCGSCCAnalyses(graphs);
-  builder.registerFunctionAnalyses(functions);
-  builder.registerLoopAnalyses(loops);
-  builder.crossRegisterProxies(loops, functions, graphs, modules);
-  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2)
-      .run(module, modules);
 }
 
 static std::unique_ptr<llvm::Module> translate(ModuleOp lowered,
@@ -90,27 +65,9 @@ static std::unique_ptr<llvm::Module> translate(ModuleOp lowered,
       function.addFnAttr(llvm::Attribute::NoUnwind);
     }
   }
-  optimize(*module, machine);
+  rill::target::optimize(*module, machine);
   return module;
 }
-
-namespace {
-/// A file in memory, which the linker inherits: nothing of it can stay behind,
-/// however the compiler ends.
-struct MemoryFile {
-  explicit MemoryFile(const char *name) : fd(memfd_create(name, 0)) {}
-  ~MemoryFile() {
-    if (fd >= 0) {
-      close(fd);
-    }
-  }
-  MemoryFile(const MemoryFile &) = delete;
-  MemoryFile &operator=(const MemoryFile &) = delete;
-  std::string path() const { return "/proc/self/fd/" + std::to_string(fd); }
-
-  const int fd;
-};
-} // namespace
 
 /// Runs ld.lld from one file to the other.
 static LogicalResult link(ModuleOp at, const MemoryFile &object,
@@ -155,7 +112,7 @@ FailureOr<std::string> rill::x86::emitLLVMText(ModuleOp lowered,
 static LogicalResult writeObject(ModuleOp at, llvm::TargetMachine &machine,
                                  llvm::Module &module, const MemoryFile &object,
                                  std::string &unwritten) {
-  llvm::raw_fd_ostream os(object.fd, /*shouldClose=*/false);
+  llvm::raw_fd_ostream os(object.descriptor(), /*shouldClose=*/false);
   llvm::legacy::PassManager passes;
   if (machine.addPassesToEmitFile(passes, os, nullptr,
                                   llvm::CodeGenFileType::ObjectFile)) {
@@ -183,7 +140,7 @@ FailureOr<std::string> rill::x86::emitSharedObject(ModuleOp lowered,
     return lowered.emitError() << "no LLVM IR for " << target << ": " << error;
   }
   MemoryFile object("rill.o"), library("rill.so");
-  if (object.fd < 0 || library.fd < 0) {
+  if (object.descriptor() < 0 || library.descriptor() < 0) {
     unwritten = std::strerror(errno);
     return lowered.emitError("no file in memory can be made: ") << unwritten;
   }
@@ -191,10 +148,9 @@ FailureOr<std::string> rill::x86::emitSharedObject(ModuleOp lowered,
       failed(link(lowered, object, library))) {
     return failure();
   }
-  auto bytes = llvm::MemoryBuffer::getFile(library.path(), /*IsText=*/false,
-                                           /*RequiresNullTerminator=*/false);
+  std::optional<std::string> bytes = library.read();
   if (!bytes) {
     return lowered.emitError("the linked object cannot be read");
   }
-  return (*bytes)->getBuffer().str();
+  return *bytes;
 }
