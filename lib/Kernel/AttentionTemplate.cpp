@@ -84,15 +84,20 @@ void rill::kernel::restrictKeys(KernelCode &code, AttentionOp op,
   }
 }
 
+Query rill::kernel::queryOf(KernelCode &code, const Memory &q, Value index) {
+  Query query;
+  Value heads = code.integer(q.type.getDimSize(2));
+  query.head = code.rem(index, heads);
+  query.line = code.div(index, heads);
+  query.sequence = code.div(query.line, code.dim(q, 1));
+  query.s = code.rem(query.line, code.dim(q, 1));
+  return query;
+}
+
 static void emitAttention(KernelCode &code, AttentionOp op, Value tile) {
   const Memory &q = code.memory(op.getQ());
   int64_t width = q.type.getDimSize(3), lanes = code.config("lanes");
-  Query query;
-  Value heads = code.integer(q.type.getDimSize(2));
-  query.head = code.rem(tile, heads);
-  query.line = code.div(tile, heads);
-  query.sequence = code.div(query.line, code.dim(q, 1));
-  query.s = code.rem(query.line, code.dim(q, 1));
+  Query query = queryOf(code, q, tile);
   Value at = code.mul(tile, code.integer(width));
 
   OnlineSoftmax softmax(code, width, lanes);

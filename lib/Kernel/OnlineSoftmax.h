@@ -28,6 +28,10 @@ struct Query {
   Value sequence, s, head, line; ///< line = sequence * S + s
 };
 
+/// The query head whose number, over all rows of q [B,S,heads,width], is
+/// `index`.
+Query queryOf(KernelCode &code, const KernelCode::Memory &q, Value index);
+
 /// Narrows `keys` of `segment` to what the query sees. `bound` counts the
 /// bounds operands used so far.
 void restrictKeys(KernelCode &code, AttentionOp op, SegmentAttr segment,

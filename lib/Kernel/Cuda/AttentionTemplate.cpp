@@ -15,12 +15,7 @@ static void attend(CudaCode &code, AttentionOp op, const Memory &queries,
                    Value index) {
   const Memory &q = code.memory(op.getQ());
   int64_t width = q.type.getDimSize(3);
-  Query query;
-  Value heads = code.integer(q.type.getDimSize(2));
-  query.head = code.rem(index, heads);
-  query.line = code.div(index, heads);
-  query.sequence = code.div(query.line, code.dim(q, 1));
-  query.s = code.rem(query.line, code.dim(q, 1));
+  Query query = queryOf(code, q, index);
   Value at = code.mul(index, code.integer(width));
   Value own = code.mul(code.warp(), code.integer(width));
   Value scale = code.real(op.getScale().convertToDouble());
