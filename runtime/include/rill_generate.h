@@ -102,8 +102,8 @@ typedef struct rill_stats {
   /* Drafting. A verify commits the drafted tokens that were right and one of
    * the target's own; the first token of an answer belongs to none. */
   size_t verifies, plain_steps, drafted_tokens, accepted_tokens;
-  size_t committed_tokens;    /* of all verifies: / verifies = mean length */
-  size_t verify_lengths[17];  /* [n]: verifies that committed n tokens */
+  size_t committed_tokens;   /* of all verifies: / verifies = mean length */
+  size_t verify_lengths[17]; /* [n]: verifies that committed n tokens */
   double draft_seconds, verify_seconds;
 } rill_stats;
 
