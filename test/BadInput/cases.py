@@ -407,6 +407,9 @@ tokenizer_clash = tokenizer(lambda t: t["added_tokens"][0].update(
     content=next(w for w in t["model"]["vocab"]
                  if w not in {a["content"] for a in t["added_tokens"]})))
 tokenizer_merge = tokenizer(lambda t: t["model"]["merges"].append(["qqqq", "zzzz"]))
+tokenizer_normalizer = tokenizer(lambda t: t.update(normalizer={"type": "NFKC"}))
+tokenizer_normalizers = tokenizer(lambda t: t.update(normalizer={
+    "type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "Lowercase"}]}))
 tokenizer_kind = tokenizer(lambda t: t["model"].update(type="WordPiece"))
 
 

@@ -11,23 +11,31 @@ import subprocess
 import sys
 import tempfile
 import time
+import unicodedata
 
 import numpy as np
 from PIL import Image
-from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import (AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers,
+                        trainers)
 from transformers import Lfm2VlImageProcessor
 from transformers.utils.chat_template_utils import render_jinja_template
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
 CONTRACTIONS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|"
 REST = r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+# Split pattern, ignore_merges, whether the normalizer is NFC.
 PATTERNS = {
-    "lfm2": (CONTRACTIONS + r"\p{N}{1,3}|" + REST, True),
-    "llama3": (CONTRACTIONS + r"\p{N}{1,3}|" + REST, False),
-    "qwen": (CONTRACTIONS + r"\p{N}|" + REST, False)}
+    "lfm2": (CONTRACTIONS + r"\p{N}{1,3}|" + REST, True, False),
+    "llama3": (CONTRACTIONS + r"\p{N}{1,3}|" + REST, False, False),
+    "qwen": (CONTRACTIONS + r"\p{N}|" + REST, False, True)}
 SPECIALS = ["<|pad|>", "<|startoftext|>", "<|im_start|>", "<|im_end|>", "<image>",
             "<|image_start|>", "<|image_end|>"]
 PLAIN_ADDED = ["<think>", "</think>"]
+# Sought in the text after and before it is normalised; the first is e and an acute.
+ACCENTED = [AddedToken("<e\u0301>", normalized=True), AddedToken("<o\u0308>", normalized=False)]
+MARKS = "\u0301\u0308\u0327\u0338\u0345\u0334\u05b0\u0591\u3099\u093c\u0f71\u0f72\u20d0\U0001d165"
+COMPOSING = ("eoAiuY\u1100\u1161\u11a8\uac00\uac01\u212b\u2126\u1e69\u1e9b\u0958\u0344\u0387\uf900"
+             "\U0002f800\u304b\u09c7\u09be\u0dd9\u0dcf\u0dca\u1f80\u037e\u00e9\u01d5 <>a\n")
 
 
 def ask(probe, mode, subject, lines):
@@ -69,7 +77,7 @@ BLANKS = " \t\n\r\x0b\x0c\x85\xa0\u1680\u180e\u2003\u2028\u2029\u202f\u205f\u300
 
 def random_string(rng, texts):
     """One string of a random kind."""
-    kind = rng.randrange(9)
+    kind = rng.randrange(10)
     length = rng.choice([1, 3, 8, 20, 60])
     if kind == 0:
         return "".join(chr(rng.randrange(*rng.choice(RANGES))) for _ in range(length))
@@ -89,6 +97,10 @@ def random_string(rng, texts):
                                                       "a", "\n", "<imag", "e>"])
                  for _ in range(rng.randint(1, 6))]
         return "".join(parts)
+    if kind == 9:
+        parts = ["<e\u0301>", "<\u00e9>", "<o\u0308>", "<\u00f6>", "<|im_end|>", "<image>"]
+        return "".join(rng.choice(parts) if rng.random() < 0.1 else
+                       rng.choice(MARKS if rng.random() < 0.5 else COMPOSING) for _ in range(length))
     if kind == 6:
         return "".join(rng.choice("👨‍👩‍👧🏽🇩🇪❤️é̂ñ㎏ﬁﬆſK") for _ in range(length))
     if kind == 7:
@@ -99,8 +111,10 @@ def random_string(rng, texts):
 
 
 def train_tokenizer(name, folder, texts):
-    pattern, ignore = PATTERNS[name]
+    pattern, ignore, nfc = PATTERNS[name]
     tokenizer = Tokenizer(models.BPE(ignore_merges=ignore))
+    if nfc:
+        tokenizer.normalizer = normalizers.NFC()
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([
         pre_tokenizers.Split(Regex(pattern), "isolated"),
         pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
@@ -108,7 +122,7 @@ def train_tokenizer(name, folder, texts):
     tokenizer.train_from_iterator(texts, trainers.BpeTrainer(
         vocab_size=6000, special_tokens=SPECIALS, show_progress=False,
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet()))
-    tokenizer.add_tokens(PLAIN_ADDED)
+    tokenizer.add_tokens(PLAIN_ADDED + (ACCENTED if nfc else []))
     path = os.path.join(folder, name + ".json")
     tokenizer.save(path)
     return tokenizer, path
@@ -139,10 +153,30 @@ def check_tokenizers(probe, folder, seed, count):
         for ids, text_in, text_out, answer in zip(
                 theirs, texts_in, texts_out, ask(probe, "decode", path, lines)):
             ours = bytes.fromhex(answer).decode("utf-8")
-            if ours != text_out or ours != text_in:
+            if ours != text_out or (tokenizer.normalizer is None and ours != text_in):
                 differ(f"{name}: texts", ids, ours, text_out)
         check_mixed(probe, path, tokenizer, texts_in[:2000])
+        if tokenizer.normalizer is not None:
+            check_normalizer(probe, path, tokenizer)
     return total
+
+
+def check_normalizer(probe, path, tokenizer):
+    """Every code point alone, between marks, behind a letter that composes, and
+    as its decomposition; every pair that some code point decomposes to."""
+    nfd = normalizers.NFD()
+    codes = [c for c in range(0x110000) if not 0xD800 <= c < 0xE000]
+    for start in range(0, len(codes), 4096):
+        texts = []
+        for code in codes[start:start + 4096]:
+            char = chr(code)
+            texts.append("".join((char, " ", "\u0345", char, "\u0334 e", char, "\u0301 ",
+                                  unicodedata.normalize("NFD", char), " ", nfd.normalize_str(char))))
+        lines = ["U" + text.encode().hex() for text in texts]
+        theirs = tokenizer.encode_batch(texts, add_special_tokens=False)
+        for text, answer, encoded in zip(texts, ask(probe, "encode", path, lines), theirs):
+            if answer.split() != [str(i) for i in encoded.ids]:
+                differ("ids of a code point", text, answer, encoded.ids)
 
 
 def check_mixed(probe, path, tokenizer, texts):
@@ -410,7 +444,8 @@ def main():
         chats = check_templates(args.probe, folder, args.seed, 400)
         print(f"{chats} conversations: prompts equal")
         strings = check_tokenizers(args.probe, folder, args.seed, args.strings)
-        print(f"{strings} encodings with {len(PATTERNS)} tokenizers: ids equal, texts round-trip")
+        print(f"{strings} encodings with {len(PATTERNS)} tokenizers: ids equal, texts round-trip; "
+              "NFC of every code point equal")
     print(f"text --seed {args.seed}: holds")
 
 
