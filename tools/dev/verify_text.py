@@ -230,7 +230,9 @@ QWEN_LIKE = """{%- if tools %}
         {{- '<|im_start|>' + message.role + '\\n' + content + '<|im_end|>' + '\\n' }}
     {%- elif message.role == "assistant" %}
         {%- set reasoning = '' %}
-        {%- if '</think>' in content %}
+        {%- if message.reasoning_content is string %}
+            {%- set reasoning = message.reasoning_content %}
+        {%- elif '</think>' in content %}
             {%- set reasoning = content.split('</think>')[0].rstrip('\\n').split('<think>')[-1].lstrip('\\n') %}
             {%- set content = content.split('</think>')[-1].lstrip('\\n') %}
         {%- endif %}
@@ -239,11 +241,25 @@ QWEN_LIKE = """{%- if tools %}
         {%- else %}
             {{- '<|im_start|>' + message.role + '\\n' + content }}
         {%- endif %}
+        {%- for tool_call in message.tool_calls or [] %}
+            {%- set call = tool_call.function or tool_call %}
+            {{- '\\n' if content or not loop.first }}
+            {{- '<tool_call>\\n{"name": "' ~ call.name ~ '", "arguments": ' }}
+            {{- call.arguments if call.arguments is string else call.arguments | tojson }}
+            {{- '}\\n</tool_call>' }}
+        {%- endfor %}
         {{- '<|im_end|>\\n' }}
+    {%- elif message.role == "tool" %}
+        {{- '<|im_start|>user' if loop.previtem is undefined or loop.previtem.role != "tool" }}
+        {{- '\\n<tool_response>\\n' + content + '\\n</tool_response>' }}
+        {{- '<|im_end|>\\n' if loop.last or loop.nextitem.role != "tool" }}
     {%- endif %}
 {%- endfor %}
 {%- if add_generation_prompt %}
     {{- '<|im_start|>assistant\\n' }}
+    {%- if enable_thinking is defined and enable_thinking is false %}
+        {{- '<think>\\n\\n</think>\\n\\n' }}
+    {%- endif %}
 {%- endif %}
 """
 
@@ -284,18 +300,30 @@ def random_chat(rng, lists):
         if role == "assistant" and rng.random() < 0.3:
             message["thinking"] = random_text(rng)
         if role == "assistant" and rng.random() < 0.3:
-            message["tool_calls"] = [
-                {"type": "function", "function": {"name": "f", "arguments": {
-                    f"a{j}": random_value(rng) for j in range(rng.randint(0, 3))}}}
-                for _ in range(rng.randint(1, 2))]
+            message["reasoning_content"] = rng.choice([None, random_text(rng)])
         messages.append(message)
-    tools = [{"name": "t", "parameters": random_value(rng)} for _ in range(rng.randint(1, 2))]
+        if role == "assistant" and rng.random() < 0.3:
+            message["tool_calls"] = [random_call(rng) for _ in range(rng.randint(1, 2))]
+            messages += [{"role": "tool", "content": random_text(rng)}
+                         for _ in range(rng.randint(0, len(message["tool_calls"])))]
+    tools = [{"type": "function", "function": {"name": "t", "parameters": random_value(rng)}}
+             for _ in range(rng.randint(1, 2))]
+    variables = {"keep_past_thinking": True} if rng.random() < 0.3 else {}
+    if rng.random() < 0.5:
+        variables["enable_thinking"] = rng.random() < 0.3
     return {"messages": messages, "tools": tools if rng.random() < 0.3 else None,
             "add_generation_prompt": rng.random() < 0.7, "bos": "<|startoftext|>",
-            "variables": {"keep_past_thinking": True} if rng.random() < 0.3 else {}, "now": int(time.time())}
+            "variables": variables, "now": int(time.time())}
 
 
-def check_templates(probe, folder, seed, count):
+def random_call(rng):
+    """A tool call of a message: both layouts, arguments as a mapping or as text."""
+    arguments = {f"a{j}": random_value(rng) for j in range(rng.randint(0, 3))}
+    call = {"name": "f", "arguments": json.dumps(arguments) if rng.random() < 0.2 else arguments}
+    return call if rng.random() < 0.2 else {"type": "function", "function": call}
+
+
+def check_templates(probe, folder, seed, count, extra):
     sources = {}
     with open(os.path.join(ROOT, "test/data/demo/chat_template.jinja"), encoding="utf-8") as file:
         sources["demo"] = (file.read(), True)
@@ -307,7 +335,10 @@ def check_templates(probe, folder, seed, count):
             sources["released"] = (file.read(), True)
     else:
         print("released template skipped: RILL_FIXTURES is not set")
-    total = 0
+    for path in extra:
+        with open(path, encoding="utf-8") as file:
+            sources[os.path.basename(path)] = (file.read(), False)
+    total, raised = 0, 0
     for name, (source, lists) in sources.items():
         place = os.path.join(folder, name)
         os.makedirs(place)
@@ -327,6 +358,7 @@ def check_templates(probe, folder, seed, count):
                 theirs = None
                 if not answer.startswith("error"):
                     differ(f"{name}: results", chat, answer, error)
+                raised += 1
                 continue
             if not answer.startswith("ok"):
                 differ(f"{name}: results", chat, bytes.fromhex(answer.split()[2]), theirs)
@@ -334,7 +366,7 @@ def check_templates(probe, folder, seed, count):
             if ours != theirs:
                 differ(f"{name}: prompts", chat, ours, theirs)
             total += 1
-    return total
+    return total, raised
 
 
 # --- pictures ------------------------------------------------------------------------
@@ -433,6 +465,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--probe", required=True)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--template", action="append", default=[], help="another one to compare")
     parser.add_argument("--strings", type=int, default=70_000, help="per tokenizer")
     args = parser.parse_args()
     os.environ["TZ"] = "UTC"
@@ -441,8 +474,8 @@ def main():
         print(f"{pixels} pictures: patches equal within one level (largest difference {worst:.5f})")
         sizes = check_counts(args.probe, folder, args.seed, 1000)
         print(f"{sizes} sizes: grids and counts equal")
-        chats = check_templates(args.probe, folder, args.seed, 400)
-        print(f"{chats} conversations: prompts equal")
+        chats, raised = check_templates(args.probe, folder, args.seed, 400, args.template)
+        print(f"{chats} conversations: prompts equal; {raised} refused by both")
         strings = check_tokenizers(args.probe, folder, args.seed, args.strings)
         print(f"{strings} encodings with {len(PATTERNS)} tokenizers: ids equal, texts round-trip; "
               "NFC of every code point equal")
