@@ -536,6 +536,21 @@ def messages_no_json(bench):
     return bench.asking("--messages", path)
 
 
+def messages_without_messages(bench):
+    path = bench.folder() / "m.json"
+    path.write_text('{"tools": []}')
+    return bench.asking("--messages", path)
+
+
+def variables(text):
+    return lambda bench: bench.asking("-p", "Hi", "--chat-template-kwargs", text)
+
+
+variables_no_json = variables("enable_thinking=false")
+variables_list = variables("[1]")
+variables_own = variables('{"messages": []}')
+
+
 # --- artifacts -----------------------------------------------------------------------
 
 
