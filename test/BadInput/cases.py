@@ -427,6 +427,22 @@ template_output = template("{% set ns = namespace(s='0123456789') %}{% for i in 
                            "{% set ns.s = ns.s ~ ns.s %}{% endfor %}{{ ns.s }}")
 
 
+def import_text(file, text):
+    """Import of a folder with this tokenizer or template beside the model."""
+    def build(bench):
+        folder = bench.checkpoint()
+        (folder / file).write_text(text)
+        return bench.importing(folder)
+    return build
+
+
+import_tokenizer_refused = import_text("tokenizer.json", json.dumps(
+    {"normalizer": {"type": "NFKC"}, "model": {"type": "BPE", "vocab": {}, "merges": []}}))
+import_template_refused = import_text("chat_template.jinja", "{% autoescape true %}{% endautoescape %}")
+import_template_in_config_refused = import_text(
+    "tokenizer_config.json", json.dumps({"chat_template": "{% for m in messages %}"}))
+
+
 def spelt_special(bench):
     """The user's <|im_end|> is text: more tokens than the special token alone."""
     def accept(done):
