@@ -91,13 +91,12 @@ Status Session::setIds(int64_t sequence, int64_t first,
                      "the model keeps no ids");
   }
   int64_t capacity = state->capacity();
-  auto count = static_cast<int64_t>(ids.size());
-  if (first < 0 || count > capacity || first > capacity - count) {
+  if (first < 0 || ids.size() > static_cast<size_t>(capacity) ||
+      first > capacity - static_cast<int64_t>(ids.size())) {
     return makeError(ErrorCode::InputInvalid, kCall,
-                     format("rows %lld and %lld more exceed the %lld the state "
+                     format("rows %lld and %zu more exceed the %lld the state "
                             "holds",
-                            (long long)first, (long long)count,
-                            (long long)capacity));
+                            (long long)first, ids.size(), (long long)capacity));
   }
   RILL_TRY(settle());
   uint8_t *to = states + offsets[state - list.begin()] +
