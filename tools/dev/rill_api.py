@@ -1,5 +1,6 @@
 """rill.h from Python, for proofs: a model on a device, its methods on arrays."""
 import ctypes
+import math
 import struct
 
 F32, BF16, I64 = 0, 1, 2
@@ -92,6 +93,11 @@ class Session:
         for extent in shape:
             size *= extent
         return out.dtype, shape, buffer.raw[:size]
+
+
+def zeros(*shape):
+    """An f32 tensor of zeros."""
+    return F32, list(shape), bytes(4 * math.prod(shape))
 
 
 def integers(values):

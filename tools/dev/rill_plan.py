@@ -30,10 +30,15 @@ class Kernel:
 
 def kernels(text):
     """Name -> Kernel of a planned module."""
-    weights = set(re.findall(r"(%\w+) = rill\.weight\.read", text))
-    constant = {}
-    for name, operands in re.findall(r"rill_plan\.dispatch @(\w+)\(([^)]*)\)", text):
-        constant[name] = [operand.strip() in weights for operand in operands.split(",")]
+    weights, constant = set(), {}
+    for line in text.splitlines():
+        dispatch = re.search(r"rill_plan\.dispatch @(\w+)\(([^)]*)\)", line)
+        if dispatch:
+            constant[dispatch[1]] = [operand.strip() in weights
+                                     for operand in dispatch[2].split(",")]
+        made = re.match(r"\s*(%\w+) = (\S+)", line)  # every variant counts from %0
+        if made:
+            (weights.add if made[2] == "rill_plan.weight" else weights.discard)(made[1])
     found = {}
     for name, template, body in re.findall(
             r'rill_plan\.kernel @(\w+) template "(\w+)"(.*?)rill_plan\.yield', text, re.S):

@@ -78,9 +78,9 @@ void MmaProducts::stage(const RowTile &rows) {
   eachRow(rows, [&](Value row) {
     Value scale = scaleOf(row);
     Value to = code.mul(code.sub(row, rows.first), code.integer(stride));
-    code.eachLane(code.integer(inner / lanes), [&](Value i) {
-      Value k = code.mul(i, code.integer(lanes));
-      code.storeSome(element(row, scale, k, lanes), staged, code.add(to, k));
+    code.eachLane(code.integer(inner / rowLanes), [&](Value i) {
+      Value k = code.mul(i, code.integer(rowLanes));
+      code.storeSome(element(row, scale, k, rowLanes), staged, code.add(to, k));
     });
   });
   code.barrier();

@@ -17,17 +17,20 @@ RowProducts::RowProducts(CudaCode &code, Value x, const RowPrologue &prologue)
     : code(code), x(code.memory(x)), prologue(prologue),
       inner(this->x.type.getShape().back()),
       lanes(CudaCode::lanesFor(inner, 8)),
+      rowLanes(CudaCode::lanesFor(inner,
+                                  128 / this->x.type.getElementTypeBitWidth())),
       total(code.rows(this->x, this->x.type.getRank() - 1)) {}
 
 Value RowProducts::scaleOf(Value row) {
   Value at = code.mul(row, code.integer(inner));
   Value squares = code.loop(
-      code.lane(), code.integer(inner / lanes), kWarp, code.real(0.0),
+      code.lane(), code.integer(inner / rowLanes), kWarp, code.real(0.0),
       [&](Value i, ValueRange sum) -> SmallVector<Value> {
-        Value k = code.mul(i, code.integer(lanes));
-        Value v = code.loadSome(x, code.add(at, k), lanes);
+        Value k = code.mul(i, code.integer(rowLanes));
+        Value v = code.loadSome(x, code.add(at, k), rowLanes);
         Value square = code.fmul(v, v);
-        return {code.fadd(sum[0], lanes == 1 ? square : code.sumLanes(square))};
+        return {
+            code.fadd(sum[0], rowLanes == 1 ? square : code.sumLanes(square))};
       })[0];
   Value mean =
       code.fdiv(code.warpSum(squares), code.real(static_cast<double>(inner)));

@@ -59,7 +59,10 @@ protected:
   CudaCode &code;
   const KernelCode::Memory &x;
   RowPrologue prologue;
-  int64_t inner, lanes; ///< width of a row; elements a lane loads at once
+  int64_t inner; ///< width of a row
+  /// Elements that a lane loads at once: of x beside a weight, and of x alone,
+  /// where they are one 16-byte word, so that a warp reads whole sectors.
+  int64_t lanes, rowLanes;
   Value total;
 };
 

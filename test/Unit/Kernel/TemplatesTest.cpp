@@ -267,6 +267,48 @@ TEST(Templates, ShortConvMixOverItsRing) {
   }
 }
 
+/// The convolution alone: more rows than a tile, channels that fill no block,
+/// filters of odd and even length, two sequences.
+TEST(Templates, ShortConvOfManyRows) {
+  struct Case {
+    const char *type;
+    int64_t channels, taps;
+    int batch;
+    bool bias;
+  };
+  for (Case c : {Case{"bf16", 264, 3, 1, false}, Case{"bf16", 40, 4, 2, true},
+                 Case{"f32", 37, 3, 2, true}, Case{"f32", 132, 8, 1, false}}) {
+    SCOPED_TRACE(std::string(c.type) + " of " + std::to_string(c.channels));
+    std::string b = "tensor<" + std::to_string(c.batch) + "x",
+                h = std::to_string(c.channels), l = std::to_string(c.taps);
+    std::string w = b + std::to_string(c.taps - 1) + "x" + h + "x" + c.type +
+                    ">",
+                x = b + "?x" + h + "x" + c.type + ">",
+                f = "tensor<" + h + "x" + l + "xbf16>",
+                n = "tensor<" + h + "xbf16>", y = b + "?x" + h + "xf32>";
+    std::string text =
+        "rill.weight @f from \"w.safetensors#f\" : " + f +
+        "\nrill.weight @b from \"w.safetensors#b\" : " + n +
+        "\nfunc.func @m(%w: " + w + R"( {rill.name = "w"}, %x: )" + x +
+        R"( {rill.name = "x", rill.dims = ["", "S", ""]}) -> )" + y +
+        R"( attributes {rill.method = "text_decoder"} {
+  %f = rill.weight.read @f : )" +
+        f + "\n%b = rill.weight.read @b : " + n +
+        "\n%y = rill.short_conv %w, " + "%x, %f" + (c.bias ? " bias %b" : "") +
+        " : (" + w + ", " + x + ", " + f + (c.bias ? ", " + n : "") + ") -> " +
+        y + "\nreturn %y : " + y + "\n}";
+    Harness harness(module(text, c.batch),
+                    {{"f", {c.channels, c.taps}}, {"b", {c.channels}}});
+    auto kind = std::string(c.type) == "bf16" ? Tensor::BF16 : Tensor::F32;
+    std::vector<std::vector<Tensor>> calls;
+    for (int64_t rows : {1, 2, 17, 64}) {
+      calls.push_back({filled(kind, {c.batch, c.taps - 1, c.channels}, 1),
+                       filled(kind, {c.batch, rows, c.channels}, 2)});
+    }
+    harness.compare("m", calls, 1e-6f);
+  }
+}
+
 namespace {
 /// A product of stacked weights and attention_update on its rows.
 std::string update(int64_t width, const char *layout) {

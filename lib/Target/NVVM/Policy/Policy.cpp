@@ -164,6 +164,22 @@ static KernelChoice mixChoice(ShortConvMixOp op) {
           std::to_string(tiles)};
 }
 
+/// As in ShortConvTemplate.cpp: four rows a warp, a 16-byte vector a lane.
+static KernelChoice convChoice(ShortConvOp op, AllDims operandDims) {
+  constexpr int64_t kThreads = 256, kWarpRows = 4;
+  auto type = cast<RankedTensorType>(op.getX().getType());
+  int64_t lanes = 128 / type.getElementTypeBitWidth();
+  while (type.getDimSize(2) % lanes) {
+    lanes /= 2;
+  }
+  int64_t across = llvm::divideCeil(type.getDimSize(2) / lanes, kWarp);
+  return {
+      "cuda_short_conv", makeConfig(op.getContext(), {{"threads", kThreads}}),
+      plan::multiplyPrograms(
+          plan::ceilDivProgram(operandDims[1][1], kThreads / kWarp * kWarpRows),
+          std::to_string(type.getDimSize(0) * across))};
+}
+
 static KernelChoice updateChoice(AttentionUpdateOp op) {
   auto keys =
       SymbolTable::lookupNearestSymbolFrom<StateOp>(op, op.getKStateAttr());
@@ -232,6 +248,9 @@ static FailureOr<KernelChoice> chooseTemplate(Operation *op,
   }
   if (auto mix = dyn_cast<ShortConvMixOp>(op)) {
     return mixChoice(mix);
+  }
+  if (auto conv = dyn_cast<ShortConvOp>(op)) {
+    return convChoice(conv, operandDims);
   }
   if (auto update = dyn_cast<AttentionUpdateOp>(op)) {
     return updateChoice(update);
