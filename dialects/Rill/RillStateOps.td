@@ -144,10 +144,12 @@ def Rill_ControlCommitOp : Rill_Op<"control.commit",
   let summary = "End a decode step: store the token, advance the session";
   let description = [{
     token[b] := tokens[b]; start[b] and position[b] grow by one; step grows
-    by one.
+    by one. The last op of a method, whose rows were S = 1. Constraints:
+    (control_commit_c1) tokens are [B].
   }];
   let arguments = (ins Rill_Ids:$tokens);
   let assemblyFormat = "$tokens attr-dict `:` type($tokens)";
+  let hasVerifier = 1;
 }
 
 #endif

@@ -172,15 +172,26 @@ def Rill_PixelUnshuffleOp : Rill_Op<"pixel_unshuffle", [Pure]> {
 }
 
 def Rill_SampleOp : Rill_Op<"sample",
-    [MemoryEffects<[MemRead<Rill_ControlResource>, MemRead<Rill_StateResource>]>]> {
+    [DeclareOpInterfaceMethods<SymbolUserOpInterface>,
+     MemoryEffects<[MemRead<Rill_ControlResource>, MemRead<Rill_StateResource>]>]> {
   let summary = "Draw one token from each row of logits";
   let description = [{
-    Repetition penalty over the ids in `history` (a rows state of ids),
-    temperature, top-k, top-p, min-p, then a draw by Philox4x32-10 with key
-    seed and counter (cache index, draw). Temperature 0 takes the first
-    largest logit. The parameters are fields of the control block.
+    For sequence b of n = start[b] + S ids, in f32; the parameters are fields
+    of the control block. A NaN counts as -inf.
+    1. The logit l of every id in rows 0 .. n-1 of `history` becomes l / p
+    where l > 0, else l * p (p: repetition penalty).
+    2. Temperature 0: y[b] is the first largest.
+    3. Else e = exp((l - largest) / temperature) and the weight of an id is
+    floor(2^40 e), an integer, so that no order of summation changes a sum.
+    4. top-k drops ids below the k-th largest logit; of the rest, top-p drops
+    those whose larger ones already weigh its share of all; min-p drops those
+    with e < min-p. Equal logits stay or go together. 0, 1 and 0 are off.
+    5. y[b] is the first id, ascending, at which the running weight exceeds
+    floor(r sum / 2^64), r = word 0 * 2^32 + word 1 of Philox4x32-10 with key
+    seed and counter (n mod 2^32, n / 2^32, b, 0).
     Shapes: logits [B,V], y [B]. Constraints: (sample_c1) logits are [B,V] f32
-    and y is [B]. Source: HF generation/logits_process.py; lfm2_5_vl.md 2.7.
+    and y is [B]. (sample_c2) history is a linear rows state of ids, [B,T].
+    Source: HF generation/logits_process.py; Salmon et al., SC 2011.
   }];
   let arguments = (ins Rill_Act:$logits, OptionalAttr<FlatSymbolRefAttr>:$history);
   let results = (outs Rill_Ids:$y);

@@ -109,6 +109,16 @@ static bool writesStates(plan::VariantOp variant) {
   return writes;
 }
 
+/// True when a dispatch of the variant ends a decode step.
+static bool commitsStep(plan::VariantOp variant) {
+  SymbolTable symbols(variant->getParentOfType<ModuleOp>());
+  return llvm::any_of(
+      variant.getBody().getOps<plan::DispatchOp>(), [&](plan::DispatchOp op) {
+        auto kernel = symbols.lookup<plan::KernelOp>(op.getKernel());
+        return !kernel.getBody().getOps<ControlCommitOp>().empty();
+      });
+}
+
 /// The variant that shows the method's signature: the last one whose symbols
 /// have more than one value, since a fixed one is no symbol of its shapes.
 static plan::VariantOp widestOf(ArrayRef<const ManifestPlan *> entries) {
@@ -158,6 +168,7 @@ static Array methodsArray(const std::vector<ManifestPlan> &plans) {
         {"outputs", signature(widest.getOutputNames(), ret->getOperandTypes(),
                               widest.getOutputDims(), {})},
         {"appends", writesStates(widest)},
+        {"commits", commitsStep(widest)},
         {"variants", variants}});
   }
   return list;

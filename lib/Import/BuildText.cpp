@@ -7,6 +7,7 @@
 #include "Graph.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 
 #include <cmath>
 
@@ -14,16 +15,20 @@ using namespace mlir;
 using namespace rill;
 using namespace rill::families;
 
+Value Graph::embed(Value ids, Type element) {
+  std::string name = std::string(kTextRoot) + "embed_tokens";
+  SmallVector<int64_t> shape(
+      ::mlir::cast<RankedTensorType>(ids.getType()).getShape());
+  shape.push_back(config.text.hidden);
+  return EmbeddingOp::create(builder, loc(name), type(shape, element),
+                             weight(name + ".weight"), ids);
+}
+
 void Graph::buildTokenEmbedding() {
   Block *block =
       openMethod("token_embedding",
                  {{"ids", i64, {Dim(batch), Dim("S")}, config.text.vocab}});
-  std::string name = std::string(kTextRoot) + "embed_tokens";
-  Value y = EmbeddingOp::create(
-      builder, loc(name),
-      type({batch, ShapedType::kDynamic, config.text.hidden}, act),
-      weight(name + ".weight"), block->getArgument(0));
-  closeMethod(y);
+  closeMethod(embed(block->getArgument(0), act));
 }
 
 static Value multiply(OpBuilder &b, Location loc, ValueRange args) {
@@ -144,10 +149,31 @@ Value Graph::feedForward(const std::string &layer, const TextNames &names,
 
 /// The product with the head of its own or with the embedding table.
 Value Graph::lmHead(Value n) {
-  Value head =
+  Value rows =
       weight(config.tied ? std::string(kTextRoot) + "embed_tokens.weight"
                          : "lm_head.weight");
-  return linear("lm_head", n, head, {}, f32);
+  return linear("lm_head", n, rows, {}, f32);
+}
+
+Value Graph::logits(Value x) {
+  const TextConfig &text = config.text;
+  return lmHead(
+      norm(std::string(kTextRoot) + text.names.lastNorm, x, text.normEps, act));
+}
+
+SmallVector<Value> Graph::decoderLayers(Value x, Value positions) {
+  const TextConfig &text = config.text;
+  SmallVector<Value> layers;
+  for (size_t i = 0; i < text.isAttention.size(); ++i) {
+    std::string layer = kTextRoot + ("layers." + std::to_string(i));
+    Value n = norm(layer + "." + text.names.mixerNorm, x, text.normEps, act);
+    Value mixed = text.isAttention[i] ? selfAttention(i, layer, n, positions)
+                                      : shortConv(i, layer, n);
+    x = add(layer + ".mixed", x, mixed);
+    x = add(layer, x, feedForward(layer, text.names, text.normEps, x));
+    layers.push_back(x);
+  }
+  return layers;
 }
 
 void Graph::buildTextDecoder(const Decoder &decoder) {
@@ -157,17 +183,8 @@ void Graph::buildTextDecoder(const Decoder &decoder) {
                      {"positions", i64, {Dim(batch), Dim("S")}, capacity}});
   std::string root = kTextRoot;
   Value positions = block->getArgument(1);
-  Value x = cast(root + "embeds", block->getArgument(0), f32);
-  SmallVector<Value> layers;
-  for (size_t i = 0; i < text.isAttention.size(); ++i) {
-    std::string layer = root + "layers." + std::to_string(i);
-    Value n = norm(layer + "." + text.names.mixerNorm, x, text.normEps, act);
-    Value mixed = text.isAttention[i] ? selfAttention(i, layer, n, positions)
-                                      : shortConv(i, layer, n);
-    x = add(layer + ".mixed", x, mixed);
-    x = add(layer, x, feedForward(layer, text.names, text.normEps, x));
-    layers.push_back(x);
-  }
+  SmallVector<Value> layers = decoderLayers(
+      cast(root + "embeds", block->getArgument(0), f32), positions);
   if (decoder.context) {
     draftContext(layers, positions);
   }
@@ -184,11 +201,38 @@ void Graph::buildTextDecoder(const Decoder &decoder) {
                              f32),
                         tapped));
   }
+  Value x = layers.back();
   if (!decoder.allRows) {
     x = LastRowOp::create(builder, loc(root + "last_row"),
                           type({batch, text.hidden}, f32), x);
   }
-  Value n = norm(root + text.names.lastNorm, x, text.normEps, act);
-  results.insert(results.begin(), lmHead(n));
+  results.insert(results.begin(), logits(x));
   closeMethod(results);
+}
+
+void Graph::buildStep() {
+  openMethod("step", {});
+  std::string root = kTextRoot;
+  auto field = [&](ControlField which) -> Value {
+    return ControlOp::create(builder, loc(stringifyControlField(which).str()),
+                             type({batch, 1}, i64), which);
+  };
+  Value ids = field(ControlField::Token);
+  auto history = FlatSymbolRefAttr::get(builder.getContext(), kHistory);
+  StateAppendOp::create(builder, loc(kHistory), history, ids);
+  // token_embedding rounds to the activations' type; what the table holds in
+  // that type needs no rounding and is widened at once.
+  bool exact = tensors.at(root + "embed_tokens.weight").info->dtype ==
+               (options.bf16 ? rt::Dtype::BF16 : rt::Dtype::F32);
+  Value x = embed(ids, exact ? f32 : act);
+  x = decoderLayers(cast(root + "embeds", x, f32),
+                    field(ControlField::Position))
+          .back();
+  SmallVector<ReassociationIndices> rows = {{0, 1}, {2}};
+  Value scores = logits(tensor::CollapseShapeOp::create(
+      builder, loc(root + "last_row"), x, rows));
+  Value next = SampleOp::create(builder, loc("sample"), type({batch}, i64),
+                                scores, history);
+  ControlCommitOp::create(builder, loc("commit"), next);
+  closeMethod(next);
 }

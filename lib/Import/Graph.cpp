@@ -89,6 +89,8 @@ void Graph::declareStates() {
                    type({batch, ring, text.hidden}, act), 1, history);
     }
   }
+  declareState(kHistory, StateLayout::Linear, type({batch, capacity}, i64), 1,
+               0);
   for (size_t i = 0; draft && i < draft->layers.size(); ++i) {
     keysAndValues("draft.layers." + std::to_string(i), draft->kvHeads,
                   draft->headDim);
@@ -228,7 +230,10 @@ Value Graph::splitHeads(Value x, int64_t heads) {
   auto to = type({from.getDimSize(0), from.getDimSize(1), heads, width},
                  from.getElementType());
   SmallVector<ReassociationIndices> groups = {{0}, {1}, {2, 3}};
-  Value rows = tensor::DimOp::create(builder, x.getLoc(), x, 1);
+  OpFoldResult rows = builder.getIndexAttr(from.getDimSize(1));
+  if (from.isDynamicDim(1)) {
+    rows = tensor::DimOp::create(builder, x.getLoc(), x, 1).getResult();
+  }
   SmallVector<OpFoldResult> sizes = {builder.getIndexAttr(from.getDimSize(0)),
                                      rows, builder.getIndexAttr(heads),
                                      builder.getIndexAttr(width)};

@@ -19,6 +19,9 @@
 
 namespace rill::families {
 
+/// The state of all ids so far, for the repetition penalty of `step`.
+inline constexpr const char *kHistory = "ids";
+
 /// One argument or result dimension: a size, or S, h, w.
 struct Dim {
   Dim(int64_t size) : size(size) {}
@@ -83,6 +86,8 @@ public:
   };
   void buildTokenEmbedding();
   void buildTextDecoder(const Decoder &decoder);
+  /// The token of the control block to the next one: embedding, decoder, draw.
+  void buildStep();
   void buildVisionEncoder();
   void buildDraft();
 
@@ -118,7 +123,13 @@ private:
                      const Seen &seen);
   void append(const std::string &at, const std::string &state, mlir::Value k,
               mlir::Value v);
+  mlir::Value embed(mlir::Value ids, mlir::Type element);
+  /// x after every layer. x is [B,S,H] f32, positions [B,S].
+  llvm::SmallVector<mlir::Value> decoderLayers(mlir::Value x,
+                                               mlir::Value positions);
   mlir::Value lmHead(mlir::Value n);
+  /// Logits of the rows of x, f32.
+  mlir::Value logits(mlir::Value x);
   void draftContext(llvm::ArrayRef<mlir::Value> layers, mlir::Value positions);
   mlir::Value draftLayer(int64_t index, mlir::Value x, mlir::Value positions);
   mlir::Value visionLayer(const std::string &layer, mlir::Value x);

@@ -173,6 +173,7 @@ static void buildMethods(families::Graph &graph) {
   graph.buildTextDecoder({.name = "text_decoder_rows",
                           .allRows = true,
                           .taps = !graph.options.taps.empty()});
+  graph.buildStep();
   if (graph.draft) {
     graph.buildTextDecoder({.name = "draft_prefill", .context = true});
     graph.buildTextDecoder(

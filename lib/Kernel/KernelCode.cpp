@@ -35,6 +35,12 @@ KernelCode::KernelCode(OpBuilder &builder, plan::KernelOp kernel,
     states[state.getSymName()] = makeMemory(
         operand++, cast<RankedTensorType>(state.getType()), b.getArrayAttr({}));
   }
+  for (auto control : body.getOps<ControlOp>()) {
+    auto type = cast<RankedTensorType>(control.getType());
+    Memory field = controlField(control.getField(), type.getDimSize(0));
+    field.type = type;
+    memories[control] = field;
+  }
   for (auto [result, dims] : llvm::zip_equal(
            body.getTerminator()->getOperands(), kernel.getResultDims())) {
     memories[result] =
@@ -82,6 +88,24 @@ Value KernelCode::controlBlock() {
 Value KernelCode::controlWord(int64_t index) {
   Value slot = address(controlBlock(), integer(index), b.getI64Type());
   return LLVM::LoadOp::create(b, loc, b.getI64Type(), slot, 8);
+}
+
+Value KernelCode::controlReal(int64_t index) {
+  return arith::BitcastOp::create(b, loc, b.getF64Type(), controlWord(index));
+}
+
+KernelCode::Memory KernelCode::controlWords(int64_t index, int64_t count) {
+  Memory memory;
+  memory.type = RankedTensorType::get({count}, b.getI64Type());
+  memory.pointer = address(controlBlock(), integer(index), b.getI64Type());
+  return memory;
+}
+
+KernelCode::Memory KernelCode::controlField(ControlField field, int64_t batch) {
+  int64_t number = field == ControlField::Start   ? 0
+                   : field == ControlField::Token ? 1
+                                                  : 2;
+  return controlWords(RILL_RT_CONTROL_HEAD_WORDS + number * batch, batch);
 }
 
 Value KernelCode::start(Value sequence) {
@@ -334,6 +358,11 @@ Value KernelCode::loadInteger(const Memory &memory, Value index) {
                               8);
 }
 
+void KernelCode::storeInteger(Value value, const Memory &memory, Value index) {
+  LLVM::StoreOp::create(b, loc, value,
+                        address(memory.pointer, index, b.getI64Type()), 8);
+}
+
 void KernelCode::store(Value value, const Memory &memory, Value index) {
   Type element = memory.type.getElementType();
   LLVM::StoreOp::create(b, loc, stored(b, loc, value, element, abi),
@@ -395,6 +424,37 @@ Value KernelCode::sumRow(const Memory &x, Value at, int64_t width,
     sum = fadd(sum, pad(f(part, rest), lanes));
   }
   return sumLanes(sum);
+}
+
+Value KernelCode::foldSpan(Value low, Value high, int64_t step, Value init,
+                           const std::function<Value(Value)> &f,
+                           const Fold &fold) {
+  Value folded = loop(low, high, step, init,
+                      [&](Value i, ValueRange acc) -> SmallVector<Value> {
+                        return {fold(acc[0], f(i))};
+                      })[0];
+  return foldLanes(folded, fold);
+}
+
+void KernelCode::each(Value count, const std::function<void(Value)> &body) {
+  loop(integer(0), count, body);
+}
+
+KernelCode::Memory KernelCode::workspace(int64_t count, Type element) {
+  Memory memory;
+  memory.pointer = scratch();
+  memory.type = RankedTensorType::get({count}, element);
+  return memory;
+}
+
+void KernelCode::setBit(const Memory &words, Value bit) {
+  Type word = b.getI32Type();
+  Value at = address(words.pointer, div(bit, integer(32)), word);
+  Value place = arith::TruncIOp::create(b, loc, word, rem(bit, integer(32)));
+  Value one = arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(1));
+  Value mask = arith::ShLIOp::create(b, loc, one, place);
+  Value old = LLVM::LoadOp::create(b, loc, word, at, 4);
+  LLVM::StoreOp::create(b, loc, arith::OrIOp::create(b, loc, old, mask), at, 4);
 }
 
 void KernelCode::eachTile(Value first, int64_t count, int64_t total,
@@ -462,10 +522,13 @@ Value KernelCode::splat(Value scalar, int64_t lanes) {
       b, loc, VectorType::get({lanes}, scalar.getType()), scalar);
 }
 
-/// Halves, then quarters, ... combined by `f`: a fixed order.
-static Value reduceLanes(KernelCode &code, Value vector,
-                         const std::function<Value(Value, Value)> &f) {
-  int64_t lanes = cast<VectorType>(vector.getType()).getDimSize(0);
+/// Halves, then quarters, ...: a fixed order.
+Value KernelCode::foldLanes(Value vector, const Fold &fold) {
+  auto type = dyn_cast<VectorType>(vector.getType());
+  if (!type) {
+    return vector;
+  }
+  int64_t lanes = type.getDimSize(0);
   while (lanes > 1) {
     lanes /= 2;
     SmallVector<int64_t> low, high;
@@ -473,24 +536,21 @@ static Value reduceLanes(KernelCode &code, Value vector,
       low.push_back(i);
       high.push_back(lanes + i);
     }
-    vector =
-        f(vector::ShuffleOp::create(code.b, code.loc, vector, vector, low),
-          vector::ShuffleOp::create(code.b, code.loc, vector, vector, high));
+    vector = fold(vector::ShuffleOp::create(b, loc, vector, vector, low),
+                  vector::ShuffleOp::create(b, loc, vector, vector, high));
   }
-  return code.extract(vector, 0);
+  return extract(vector, 0);
 }
 
 Value KernelCode::sumLanes(Value vector) {
-  return reduceLanes(*this, vector,
-                     [&](Value x, Value y) { return fadd(x, y); });
+  return foldLanes(vector, [&](Value x, Value y) { return fadd(x, y); });
 }
 
 Value KernelCode::maxLanes(Value vector) {
-  return reduceLanes(*this, vector,
-                     [&](Value x, Value y) { return fmax(x, y); });
+  return foldLanes(vector, [&](Value x, Value y) { return fmax(x, y); });
 }
 
-using Fold = std::function<Value(Value, Value)>;
+using Fold = KernelCode::Fold;
 
 /// Groups of `size` lanes of p, then of q, each folded to half its size.
 static Value foldGroups(KernelCode &code, Value p, Value q, int64_t size,

@@ -47,8 +47,16 @@ public:
   Value program(llvm::StringRef program);
   /// The value of an index operand of the op: a shape symbol.
   Value symbol(Value index);
-  /// start[b], token[b], position[b] of the control block.
+  /// start[b] of the control block.
   Value start(Value sequence);
+  /// A word of the control block's head (kernel_abi.h): an i64, and an f64
+  /// where it holds the bits of one.
+  Value controlWord(int64_t index);
+  Value controlReal(int64_t index);
+  /// `count` words of the control block, to read or write.
+  Memory controlWords(int64_t index, int64_t count);
+  /// start[b], token[b] or position[b], [B].
+  Memory controlField(ControlField field, int64_t batch);
   Value scratch() { return function.getArgument(4); }
   /// An integer of the kernel's tile configuration.
   int64_t config(llvm::StringRef name);
@@ -90,6 +98,7 @@ public:
   Value address(Value pointer, Value index, mlir::Type element);
   Value load(const Memory &memory, Value index);
   Value loadInteger(const Memory &memory, Value index);
+  void storeInteger(Value value, const Memory &memory, Value index);
   void store(Value value, const Memory &memory, Value index);
   /// `lanes` consecutive elements, widened to f32. Alignment of one element.
   Value loadVector(const Memory &memory, Value index, int64_t lanes);
@@ -106,6 +115,27 @@ public:
   /// an order that depends on the width alone.
   virtual Value sumRow(const Memory &x, Value at, int64_t width,
                        const std::function<Value(Value, int64_t)> &f);
+  /// f of all i = low, low + step, ... below `high`, values of init's type,
+  /// folded from `init`, then the lanes of that: an associative and commutative
+  /// `fold`, whose order is not defined. On CUDA the threads of a block share
+  /// the work and all come here; equal in every thread.
+  using Fold = std::function<Value(Value, Value)>;
+  virtual Value foldSpan(Value low, Value high, int64_t step, Value init,
+                         const std::function<Value(Value)> &f,
+                         const Fold &fold);
+  /// `body` on 0 .. count - 1, in any order; on CUDA shared by the threads.
+  virtual void each(Value count, const std::function<void(Value)> &body);
+  /// `body` once per tile.
+  virtual void once(const std::function<void()> &body) { body(); }
+  /// What the threads of a block wrote before is seen by all of them behind.
+  virtual void sync() {}
+  /// Work space of a tile, `count` elements, not initialised: the scratch of
+  /// a CPU worker, shared memory on CUDA. Once per kernel.
+  virtual Memory workspace(int64_t count, mlir::Type element);
+  /// Sets a bit of a bit set in words of i32; on CUDA with other threads.
+  virtual void setBit(const Memory &words, Value bit);
+  /// The lanes of a vector folded; a scalar stays.
+  Value foldLanes(Value vector, const Fold &fold);
   /// `body` on the columns first .. first + count - 1 of a tile. A last tile
   /// that does not fit into `total` columns takes its columns one by one.
   void eachTile(Value first, int64_t count, int64_t total,
@@ -163,7 +193,6 @@ private:
   Memory makeMemory(unsigned operand, mlir::RankedTensorType type,
                     mlir::ArrayAttr dims);
   Value controlBlock();
-  Value controlWord(int64_t index);
   /// Alignment of a load or store of `count` elements: CUDA code vectorises
   /// only where whole vectors lie aligned.
   unsigned alignment(mlir::Type element, int64_t count) const;
@@ -240,6 +269,8 @@ EmitTile beginAttention(KernelCode &code, mlir::Operation *op);
 EmitTile beginRows(KernelCode &code, mlir::Operation *op);
 /// Template "positions": RoPE and the resized position table, row by row.
 EmitTile beginPositions(KernelCode &code, mlir::Operation *op);
+/// Template "sample": a tile draws the token of a sequence.
+EmitTile beginSample(KernelCode &code, mlir::Operation *op);
 /// Template "short_conv": the convolution alone, one row per tile.
 EmitTile beginShortConv(KernelCode &code, mlir::Operation *op);
 

@@ -77,7 +77,8 @@ static constexpr Template kTemplates[] = {
     {"attention", beginAttention, "lanes", false},
     {"rows", beginRows, "lanes", false},
     {"positions", beginPositions, "lanes", false},
-    {"short_conv", beginShortConv, "lanes", false}};
+    {"short_conv", beginShortConv, "lanes", false},
+    {"sample", beginSample, "lanes", true}};
 
 /// No register holds more lanes, no tile more rows or columns.
 static constexpr int64_t kMostConfig = 64;

@@ -6,6 +6,8 @@
 //===----------------------------------------------------------------------===//
 #include "KernelCode.h"
 
+#include "rill-rt/kernel_abi.h"
+
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -21,6 +23,13 @@ static int64_t lastDim(const Memory &memory) {
 /// `count` elements from one place to another, converted.
 static void copyRow(KernelCode &code, const Memory &from, Value fromIndex,
                     const Memory &to, Value toIndex, int64_t count) {
+  if (to.type.getElementType().isInteger(64)) {
+    code.each(code.integer(count), [&](Value i) {
+      code.storeInteger(code.loadInteger(from, code.add(fromIndex, i)), to,
+                        code.add(toIndex, i));
+    });
+    return;
+  }
   code.eachVector(count, code.config("lanes"), [&](Value i, int64_t size) {
     code.storeSome(code.loadSome(from, code.add(fromIndex, i), size), to,
                    code.add(toIndex, i));
@@ -210,6 +219,26 @@ static void emitStateAppend(KernelCode &code, StateAppendOp op, Value tile) {
   code.when(code.less(count, code.add(s, code.integer(capacity + 1))), append);
 }
 
+/// Tile = one sequence.
+static void emitControlCommit(KernelCode &code, ControlCommitOp op,
+                              Value tile) {
+  const Memory &tokens = code.memory(op.getTokens());
+  int64_t batch = tokens.type.getDimSize(0);
+  auto grow = [&](const Memory &memory, Value index) {
+    Value old = code.loadInteger(memory, index);
+    code.storeInteger(code.add(old, code.integer(1)), memory, index);
+  };
+  code.once([&] {
+    code.storeInteger(code.loadInteger(tokens, tile),
+                      code.controlField(ControlField::Token, batch), tile);
+    grow(code.controlField(ControlField::Start, batch), tile);
+    grow(code.controlField(ControlField::Position, batch), tile);
+    code.when(code.equal(tile, code.integer(0)), [&] {
+      grow(code.controlWords(RILL_RT_CONTROL_STEP, 1), code.integer(0));
+    });
+  });
+}
+
 EmitTile rill::kernel::beginRows(KernelCode &code, Operation *op) {
   return llvm::TypeSwitch<Operation *, EmitTile>(op)
       .Case([&](EmbeddingOp o) {
@@ -238,6 +267,9 @@ EmitTile rill::kernel::beginRows(KernelCode &code, Operation *op) {
       })
       .Case([&](StateAppendOp o) {
         return [&code, o](Value tile) { emitStateAppend(code, o, tile); };
+      })
+      .Case([&](ControlCommitOp o) {
+        return [&code, o](Value tile) { emitControlCommit(code, o, tile); };
       })
       .Default([](Operation *) { return EmitTile(); });
 }

@@ -47,6 +47,7 @@ private:
   rt::Result<Tensor> input(const std::string &spec, const Argument &argument);
   rt::Result<Tensor> random(const std::string &spec, const Argument &argument);
   rt::Result<int64_t> size(const std::string &symbol);
+  rt::Status setControl(reference::Evaluator &evaluator);
   rt::Result<std::string> folder();
 };
 } // namespace
@@ -77,11 +78,13 @@ rt::Result<SmallVector<Argument>> Evaluate::arguments() {
     }
     return list;
   }
+  bool known = false;
   for (auto variant : getOperation().getOps<plan::VariantOp>()) {
     if (variant.getMethod() != method ||
         (!target.empty() && variant.getTarget() != target)) {
       continue;
     }
+    known = true;
     // The last variant takes the largest sizes, so its types say least.
     list.clear();
     for (auto [i, argument] :
@@ -96,7 +99,7 @@ rt::Result<SmallVector<Argument>> Evaluate::arguments() {
       list.push_back(std::move(entry));
     }
   }
-  if (list.empty()) {
+  if (!known) {
     return invalid(method, "is no method of the module");
   }
   return list;
@@ -183,6 +186,39 @@ rt::Result<Tensor> Evaluate::input(const std::string &spec,
   return tensor;
 }
 
+rt::Status Evaluate::setControl(reference::Evaluator &evaluator) {
+  reference::Sampling &sampling = evaluator.sampling;
+  std::pair<StringRef, double *> reals[] = {
+      {"temperature", &sampling.temperature},
+      {"top_p", &sampling.topP},
+      {"min_p", &sampling.minP},
+      {"repeat_penalty", &sampling.repeatPenalty}};
+  for (const std::string &entry : control) {
+    auto [name, text] = StringRef(entry).split(':');
+    int64_t integer = 0;
+    bool whole = !text.getAsInteger(10, integer) && integer >= 0, known = true;
+    auto *real = llvm::find_if(reals, [&](auto &r) { return r.first == name; });
+    if (real != std::end(reals)) {
+      known = !text.getAsDouble(*real->second) && *real->second >= 0;
+    } else if (name == "token" && whole) {
+      llvm::fill(evaluator.tokens, integer);
+    } else if (name == "position" && whole) {
+      llvm::fill(evaluator.positions, integer);
+    } else if (name == "top_k" && whole) {
+      sampling.topK = integer;
+    } else if (name == "seed" && whole) {
+      sampling.seed = static_cast<uint64_t>(integer);
+    } else {
+      known = false;
+    }
+    if (!known) {
+      return invalid("control=" + entry,
+                     "is no field of the control block with a value >= 0");
+    }
+  }
+  return {};
+}
+
 rt::Result<std::string> Evaluate::folder() {
   if (!weights.empty()) {
     return weights.getValue();
@@ -214,6 +250,7 @@ rt::Status Evaluate::evaluate() {
               reference::openWeights(getOperation(), path));
   reference::Evaluator evaluator(getOperation(), source);
   evaluator.target = target;
+  RILL_TRY(setControl(evaluator));
   RILL_ASSIGN(std::vector<Tensor> results, evaluator.call(method, values));
   if (outputs.size() != results.size()) {
     return invalid(method, rt::format("has %zu results but %zu outputs are "

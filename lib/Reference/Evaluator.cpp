@@ -25,6 +25,8 @@ Evaluator::Evaluator(ModuleOp module, WeightSource weights)
     }
   }
   lengths.assign(batch, 0);
+  tokens.assign(batch, 0);
+  positions.assign(batch, 0);
 }
 
 void Evaluator::reset() { setLength(0); }
@@ -83,6 +85,22 @@ rt::Result<Tensor> Evaluator::stateRows(StringRef name, int64_t b,
   return rows;
 }
 
+rt::Status Evaluator::setIds(StringRef name, int64_t b, int64_t first,
+                             ArrayRef<int64_t> ids) {
+  auto op = module.lookupSymbol<StateOp>(name);
+  auto type = op ? cast<RankedTensorType>(op.getType()) : RankedTensorType();
+  auto count = static_cast<int64_t>(ids.size());
+  if (!op || op.getKind() != StateKind::Rows || type.getRank() != 2 ||
+      !type.getElementType().isInteger(64) || b < 0 ||
+      b >= type.getDimSize(0) || first < 0 ||
+      first > type.getDimSize(1) - count) {
+    return rt::makeError(rt::ErrorCode::InputInvalid, name.str(),
+                         "is no state of ids with these rows");
+  }
+  llvm::copy(ids, state(op).i.begin() + b * type.getDimSize(1) + first);
+  return {};
+}
+
 bool rill::reference::fits(const Tensor &tensor, RankedTensorType type) {
   if (tensor.kind != kindOf(type.getElementType()) ||
       static_cast<int64_t>(tensor.shape.size()) != type.getRank()) {
@@ -95,7 +113,8 @@ bool rill::reference::fits(const Tensor &tensor, RankedTensorType type) {
       });
 }
 
-/// S of this call: the size of the first argument dimension named "S".
+/// S of this call: the size of the first argument dimension named "S"; 1 when
+/// there is none.
 static int64_t rowsOfCall(func::FuncOp method, ArrayRef<Tensor> inputs) {
   for (unsigned i = 0; i < inputs.size(); ++i) {
     auto dims = method.getArgAttrOfType<ArrayAttr>(i, "rill.dims");
@@ -106,7 +125,7 @@ static int64_t rowsOfCall(func::FuncOp method, ArrayRef<Tensor> inputs) {
       }
     }
   }
-  return 0;
+  return 1;
 }
 
 rt::Result<std::vector<Tensor>> Evaluator::call(StringRef name,
@@ -131,7 +150,8 @@ rt::Result<std::vector<Tensor>> Evaluator::call(StringRef name,
     }
     frame.values[argument] = input;
   }
-  return finish(frame, body, rowsOfCall(method, inputs));
+  frame.symbols.s = rowsOfCall(method, inputs);
+  return finish(frame, body, frame.symbols.s);
 }
 
 rt::Result<std::vector<Tensor>> Evaluator::finish(Frame &frame, Block &body,
@@ -209,6 +229,8 @@ rt::Status Frame::evaluate(Operation *op) {
       .Case([&](StateReadOp o) { return store(o, stateRead(o)); })
       .Case([&](StateWindowOp o) { return store(o, stateWindow(o)); })
       .Case([&](ControlOp o) { return store(o, control(o)); })
+      .Case([&](ControlCommitOp o) { return controlCommit(o); })
+      .Case([&](SampleOp o) { return store(o, sample(o)); })
       .Case([&](EmbeddingOp o) { return store(o, embedding(o)); })
       .Case([&](LinearOp o) { return store(o, linear(o)); })
       .Case([&](ElementwiseOp o) { return store(o, elementwise(o)); })

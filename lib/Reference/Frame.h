@@ -21,7 +21,7 @@ public:
   llvm::DenseMap<mlir::Value, Tensor> values;
   llvm::DenseMap<mlir::Value, int64_t> indices;
   bool appended = false;
-  /// The call's sizes, where a variant is run.
+  /// The call's sizes: S of a method, all of a variant.
   plan::ShapeSymbols symbols;
 
 private:
@@ -52,9 +52,14 @@ private:
   Tensor stateWindow(StateWindowOp op);
   rt::Status stateAppend(StateAppendOp op);
   Tensor control(ControlOp op);
+  rt::Status controlCommit(ControlCommitOp op);
   /// Writes row s of sequence b; `row` has the row's elements.
+  template <typename T>
   rt::Status appendRow(mlir::Operation *op, StateOp state, int64_t b, int64_t s,
-                       const float *row);
+                       const T *row);
+
+  // SampleOp.cpp
+  Tensor sample(SampleOp op);
 
   // Variants.cpp
   rt::Status planSymbol(plan::SymbolOp op);

@@ -124,8 +124,17 @@ Tensor Frame::stateWindow(StateWindowOp op) {
   return y;
 }
 
+static void setElement(Tensor &tensor, int64_t index, float value) {
+  tensor.set(index, value);
+}
+
+static void setElement(Tensor &tensor, int64_t index, int64_t value) {
+  tensor.i[index] = value;
+}
+
+template <typename T>
 rt::Status Frame::appendRow(Operation *op, StateOp state, int64_t b, int64_t s,
-                            const float *row) {
+                            const T *row) {
   Tensor &all = session.state(state);
   int64_t dim = state.getRowDim(), capacity = state.getCapacity();
   int64_t index = starts()[b] + s;
@@ -145,12 +154,15 @@ rt::Status Frame::appendRow(Operation *op, StateOp state, int64_t b, int64_t s,
   for (int64_t o = 0; o < outer; ++o) {
     int64_t to = ((b * outer + o) * capacity + index) * inner;
     for (int64_t i = 0; i < inner; ++i) {
-      all.set(to + i, row[o * inner + i]);
+      setElement(all, to + i, row[o * inner + i]);
     }
   }
   appended = true;
   return {};
 }
+
+template rt::Status Frame::appendRow(Operation *, StateOp, int64_t, int64_t,
+                                     const float *);
 
 rt::Status Frame::stateAppend(StateAppendOp op) {
   StateOp state = stateOf(op, op.getStateAttr());
@@ -158,8 +170,10 @@ rt::Status Frame::stateAppend(StateAppendOp op) {
   int64_t size = rows.elements() / (rows.dim(0) * rows.dim(1));
   for (int64_t b = 0; b < rows.dim(0); ++b) {
     for (int64_t s = 0; s < rows.dim(1); ++s) {
-      RILL_TRY(appendRow(op, state, b, s,
-                         rows.f.data() + (b * rows.dim(1) + s) * size));
+      int64_t at = (b * rows.dim(1) + s) * size;
+      RILL_TRY(rows.kind == Tensor::I64
+                   ? appendRow(op, state, b, s, rows.i.data() + at)
+                   : appendRow(op, state, b, s, rows.f.data() + at));
     }
   }
   return {};
@@ -168,8 +182,22 @@ rt::Status Frame::stateAppend(StateAppendOp op) {
 Tensor Frame::control(ControlOp op) {
   auto type = cast<RankedTensorType>(op.getType());
   Tensor y = make(op, type.getShape());
-  for (auto [value, length] : llvm::zip(y.i, starts())) {
-    value = length;
+  ArrayRef<int64_t> field = op.getField() == ControlField::Start ? starts()
+                            : op.getField() == ControlField::Token
+                                ? ArrayRef<int64_t>(session.tokens)
+                                : ArrayRef<int64_t>(session.positions);
+  for (auto [value, entry] : llvm::zip(y.i, field)) {
+    value = entry;
   }
   return y;
+}
+
+/// The lengths grow when the call is finished.
+rt::Status Frame::controlCommit(ControlCommitOp op) {
+  session.tokens.assign(get(op.getTokens()).i.begin(),
+                        get(op.getTokens()).i.end());
+  for (int64_t &position : session.positions) {
+    ++position;
+  }
+  return {};
 }

@@ -127,6 +127,8 @@ static void collectStates(Operation *op, SmallVectorImpl<StateOp> &states,
   };
   if (auto o = dyn_cast<StateAppendOp>(op)) {
     note(op, o.getStateAttr(), 2);
+  } else if (auto o = dyn_cast<SampleOp>(op); o && o.getHistoryAttr()) {
+    note(op, o.getHistoryAttr(), 1);
   } else if (auto o = dyn_cast<StateWindowOp>(op)) {
     note(op, o.getStateAttr(), 1);
   } else if (auto o = dyn_cast<ShortConvMixOp>(op)) {
@@ -396,8 +398,8 @@ SmallVector<Ranges> FormPlans::rangesOf(func::FuncOp method) {
       all.push_back({{"S", Range{low, std::min(high, end)}}});
     }
   };
-  if (role == "token_embedding") {
-    add(1, end);
+  if (role == "token_embedding" || role == "step") {
+    add(1, role == "step" ? 1 : end);
     return all;
   }
   if (!block) {

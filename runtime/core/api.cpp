@@ -150,6 +150,28 @@ rill_status rill_session_rollback(rill_session *session, int64_t sequence,
   return toC(session->impl->rollback(sequence, length));
 }
 
+rill_status rill_session_set_draw(rill_session *session,
+                                  const rill_draw_options *given) {
+  SamplingParams sampling;
+  if (given) {
+    rill_draw_options values = withDefaults(given);
+    sampling = {values.temperature, values.top_k,          values.top_p,
+                values.min_p,       values.repeat_penalty, values.seed};
+  }
+  return toC(session->impl->setDraw(sampling));
+}
+
+rill_status rill_session_set_next(rill_session *session, int64_t sequence,
+                                  int64_t token, int64_t position) {
+  return toC(session->impl->setNext(sequence, token, position));
+}
+
+rill_status rill_session_set_ids(rill_session *session, int64_t sequence,
+                                 int64_t first, const int64_t *ids,
+                                 size_t count) {
+  return toC(session->impl->setIds(sequence, first, {ids, count}));
+}
+
 size_t rill_session_bytes(const rill_session *session) {
   return session->impl->bytes();
 }

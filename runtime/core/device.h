@@ -36,7 +36,7 @@ struct Call {
   size_t variant;  ///< number of its plan; calls of equal variant and symbols
   Symbols symbols; ///< have equal launches and transfer sizes
   std::span<const Launch> launches;
-  const rill_rt_control *control;
+  rill_rt_control *control; ///< kernels of the CPU may write it
   std::span<const Transfer> inputs, outputs;
 };
 
@@ -63,6 +63,8 @@ public:
   /// Copies the inputs in, runs the launches in order, copies the outputs out,
   /// and waits for all of it.
   virtual Status run(const Call &call) = 0;
+  /// Copies host memory to the device, and waits.
+  virtual Status write(void *to, const void *from, uint64_t bytes) = 0;
   /// Bytes held, `allocate`d ones included.
   virtual uint64_t bytes() const = 0;
 };

@@ -182,6 +182,13 @@ static Status readMethods(const JsonField &list, std::vector<Method> &out) {
     RILL_TRY(readSignature(outputs, method.outputs));
     RILL_ASSIGN(JsonField appends, item.at("appends"));
     RILL_ASSIGN(method.appends, appends.asBool());
+    RILL_ASSIGN(method.commits, item.boolOr("commits", false));
+    if (method.commits &&
+        (!method.inputs.empty() || method.outputs.size() != 1 ||
+         method.outputs[0].type != ElementType::I64)) {
+      return makeError(ErrorCode::JsonField, item.where(),
+                       "commits a step but is not from nothing to tokens");
+    }
     RILL_ASSIGN(JsonField variants, item.at("variants"));
     RILL_ASSIGN(auto entries, variants.items());
     for (const JsonField &entry : entries) {

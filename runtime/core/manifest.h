@@ -42,6 +42,9 @@ struct Method {
   std::string name;
   std::vector<Signature> inputs, outputs;
   bool appends;
+  /// Ends a decode step: reads tokens and positions of the control block and
+  /// leaves the next ones there; its output is the tokens, i64 [B].
+  bool commits = false;
   std::vector<MethodVariant> variants;
 };
 struct StateInfo {
@@ -99,8 +102,7 @@ struct Manifest {
   const Method *method(std::string_view name) const;
 };
 
-/// Parses and checks. Errors: JsonInvalid, JsonField, ArtifactManifest,
-/// ArtifactRequires.
+/// Parses and checks. Errors: JsonInvalid, JsonField, ArtifactRequires.
 Result<Manifest> parseManifest(std::string_view text, const std::string &file);
 
 } // namespace rill::rt

@@ -9,6 +9,7 @@
 #include "rill.h"
 #include "runtime/core/device.h"
 #include "runtime/core/plan.h"
+#include "runtime/formats/sampling_params.h"
 
 namespace rill::rt {
 
@@ -53,6 +54,10 @@ public:
                 std::span<rill_tensor> outputs);
   void reset();
   Status rollback(int64_t sequence, int64_t length);
+  // rill.h: rill_session_set_...
+  Status setDraw(const SamplingParams &sampling);
+  Status setNext(int64_t sequence, int64_t token, int64_t position);
+  Status setIds(int64_t sequence, int64_t first, std::span<const int64_t> ids);
   int64_t length(int64_t sequence) const { return start()[sequence]; }
   int64_t batch() const { return control()->words[RILL_RT_CONTROL_BATCH]; }
   uint64_t bytes() const;
@@ -63,7 +68,17 @@ private:
   rill_rt_control *control() const {
     return reinterpret_cast<rill_rt_control *>(controlBlock.data());
   }
+  // start[B], token[B] and position[B] of the control block.
   int64_t *start() const { return control()->per_sequence; }
+  int64_t *tokens() const { return start() + batch(); }
+  int64_t *positions() const { return tokens() + batch(); }
+  Status checkSequence(const char *call, int64_t sequence) const;
+  /// Of a method that commits: what it would feed is set.
+  Status checkNext(const Method &method) const;
+  /// After a call that succeeded: lengths, next tokens and positions. Kernels
+  /// may have written some of it (on the CPU) or not (other memory).
+  void advance(const Method &method, int64_t rows,
+               std::span<const rill_tensor> outputs);
   Status bindSymbols(const Method &method, std::span<const rill_tensor> inputs,
                      Symbols &symbols) const;
   Status checkInput(const Method &method, const Signature &signature,
@@ -94,6 +109,7 @@ private:
   uint8_t *inputStaging = nullptr, *outputStaging = nullptr;
   std::vector<uint64_t> offsets;             // of states
   std::vector<int64_t> written;              // high-water mark per sequence
+  std::vector<int64_t> before;               // start, token, position of a call
   std::vector<std::vector<void *>> pointers; // per variant, operand order
   std::vector<std::vector<Launch>> launches;
   std::vector<void *> inputAddresses, outputAddresses;

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <set>
 
 using namespace rill::rt;
 
@@ -72,6 +73,7 @@ private:
   const TargetInfo *target = nullptr;
   Plan plan;
   std::vector<Buffer> buffers;
+  std::set<uint32_t> writtenOutputs;
 };
 } // namespace
 
@@ -204,14 +206,21 @@ Status Verifier::noteArena(size_t dispatch, const rill_rt_operand &operand,
 Status Verifier::checkOperand(size_t dispatch, const rill_rt_operand &operand) {
   uint32_t allowed =
       operand.kind == RILL_RT_OPERAND_STATE    ? RILL_RT_READ | RILL_RT_WRITE
-      : operand.kind == RILL_RT_OPERAND_OUTPUT ? RILL_RT_WRITE
+      : operand.kind == RILL_RT_OPERAND_OUTPUT ? RILL_RT_READ | RILL_RT_WRITE
       : operand.kind == RILL_RT_OPERAND_ARENA  ? RILL_RT_READ | RILL_RT_WRITE
                                                : RILL_RT_READ;
   bool arena = operand.kind == RILL_RT_OPERAND_ARENA;
+  bool output = operand.kind == RILL_RT_OPERAND_OUTPUT;
   if (operand.access == 0 || (operand.access & ~allowed) ||
-      (arena && operand.access == allowed) || operand.reserved) {
+      ((arena || output) && operand.access == allowed) || operand.reserved) {
     return invalid(
         format("dispatch %zu has an operand with a wrong access", dispatch));
+  }
+  if (output && operand.access == RILL_RT_READ &&
+      !writtenOutputs.count(operand.index)) {
+    return invalid(format("dispatch %zu reads output %u, which no earlier "
+                          "dispatch writes",
+                          dispatch, operand.index));
   }
   if (uint64_t(operand.bytes_first) + operand.bytes_length >
       plan.header.program_count) {
@@ -234,6 +243,9 @@ Status Verifier::checkOperand(size_t dispatch, const rill_rt_operand &operand) {
           format("dispatch %zu has an operand outside its buffer", dispatch));
     }
     largest = std::max(largest, static_cast<uint64_t>(*bytes));
+  }
+  if (output && operand.access == RILL_RT_WRITE) {
+    writtenOutputs.insert(operand.index);
   }
   return arena ? noteArena(dispatch, operand, largest) : Status();
 }

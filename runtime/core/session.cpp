@@ -147,6 +147,8 @@ Session::create(const Model &model, const rill_session_options &options) {
                        "control block"));
   session->control()->words[RILL_RT_CONTROL_BATCH] = batch;
   session->written.assign(batch, 0);
+  session->before.assign(3 * batch, 0);
+  RILL_TRY(session->setDraw({}));
   size_t tensors = 0;
   for (const Method &method : model.manifest().methods) {
     tensors = std::max({tensors, method.inputs.size(), method.outputs.size()});
@@ -172,6 +174,7 @@ uint64_t Session::bytes() const {
 void Session::reset() {
   std::fill_n(start(), batch(), 0);
   std::fill(written.begin(), written.end(), 0);
+  control()->words[RILL_RT_CONTROL_STEP] = 0;
 }
 
 Status Session::rollback(int64_t sequence, int64_t length) {
@@ -421,10 +424,13 @@ Status Session::invoke(std::string_view name,
   if (method->appends) {
     RILL_TRY(checkCapacity(*method, symbols.values[0]));
   }
-  RILL_TRY(queue->run(makeCall(variant, symbols, inputs, outputs)));
-  for (int64_t b = 0; method->appends && b < batch(); ++b) {
-    start()[b] += symbols.values[0];
-    written[b] = std::max(written[b], start()[b]);
-  }
+  RILL_TRY(checkNext(*method));
+  std::copy_n(start(), before.size(), before.begin());
+  int64_t step = control()->words[RILL_RT_CONTROL_STEP];
+  Status done = queue->run(makeCall(variant, symbols, inputs, outputs));
+  std::copy(before.begin(), before.end(), start());
+  control()->words[RILL_RT_CONTROL_STEP] = step;
+  RILL_TRY(std::move(done));
+  advance(*method, symbols.values[0], outputs);
   return {};
 }

@@ -65,6 +65,9 @@ Status Decoder::readMethods(const JsonField &manifest) {
     if (name == "draft_verify") {
       RILL_ASSIGN(maxWidth, mostRows(method));
     }
+    if (name == "step") {
+      RILL_ASSIGN(drawsTokens, method.boolOr("commits", false));
+    }
     if (name != "text_decoder") {
       continue;
     }
@@ -140,6 +143,32 @@ Status Decoder::plainStep(std::span<const int64_t> history, bool context) {
                 context);
 }
 
+Status Decoder::prepareSteps(const Sampler &sampler,
+                             std::span<const int64_t> history) {
+  const SamplingParams &params = sampler.params();
+  rill_draw_options sampling = {sizeof(rill_draw_options),
+                                params.temperature,
+                                params.topK,
+                                params.topP,
+                                params.minP,
+                                params.repeatPenalty,
+                                params.seed};
+  RILL_TRY(statusFromC(rill_session_set_draw(session, &sampling)));
+  // The last id has no row yet; the first step feeds it.
+  auto rows = static_cast<int64_t>(history.size()) - 1;
+  RILL_TRY(
+      statusFromC(rill_session_set_next(session, 0, history.back(), rows)));
+  return statusFromC(rill_session_set_ids(session, 0, 0, history.data(),
+                                          static_cast<size_t>(rows)));
+}
+
+Result<int64_t> Decoder::step() {
+  int64_t token = 0;
+  rill_tensor output = makeTensor(&token, sizeof(token), RILL_I64, {});
+  RILL_TRY(statusFromC(rill_invoke(session, "step", nullptr, 0, &output, 1)));
+  return token;
+}
+
 /// `count` integers as [1,count].
 static rill_tensor integers(const std::vector<int64_t> &values, int64_t count) {
   return makeTensor(values.data(), count * sizeof(int64_t), RILL_I64,
@@ -189,25 +218,36 @@ Status Decoder::run(Sampler &sampler, const SpecOptions &spec,
                     SpecStats &stats) {
   bool speculative = spec.enabled && hasDrafter();
   WidthPolicy policy(spec, speculative ? maxWidth : 1);
-  auto draw = [&](std::span<const float> row) {
-    auto index = static_cast<int64_t>(history.size());
-    int64_t id = sampler.draw(row, history, index);
+  bool stepping = drawsTokens && !hasDrafter();
+  auto keep = [&](int64_t id) {
     history.push_back(id);
-    return take(id, index);
+    return take(id, static_cast<int64_t>(history.size()) - 1);
+  };
+  auto draw = [&](std::span<const float> row) {
+    return keep(
+        sampler.draw(row, history, static_cast<int64_t>(history.size())));
   };
   bool done = draw(lastLogits);
+  if (stepping && !done) {
+    RILL_TRY(prepareSteps(sampler, history));
+  }
   while (!done) {
     // The last id has no row yet; it is the first of this step.
     auto start = static_cast<int64_t>(history.size()) - 1;
     int64_t rows = policy.next(capacity - start);
     double begin = now();
     if (rows == 1) {
-      RILL_TRY(plainStep(history, speculative));
+      int64_t token = 0;
+      if (stepping) {
+        RILL_ASSIGN(token, step());
+      } else {
+        RILL_TRY(plainStep(history, speculative));
+      }
       double seconds = now() - begin;
       policy.decoded(seconds);
       ++stats.plainSteps;
       stats.plainSeconds += seconds;
-      done = draw(lastLogits);
+      done = stepping ? keep(token) : draw(lastLogits);
       continue;
     }
     RILL_TRY(speculate(spec, history, rows, stats));

@@ -42,6 +42,7 @@ public:
   /// holds all ids before and grows; the session holds a row for each of them
   /// but the last one drawn. With a drafter, and `spec` enabled, the prompt
   /// must have been fed with context. The tokens do not depend on `spec`.
+  /// Without a drafter the model's own `step` draws all but the first.
   Status run(Sampler &sampler, const SpecOptions &spec,
              std::vector<int64_t> &history, const Take &take, SpecStats &stats);
 
@@ -59,6 +60,10 @@ private:
   Status readMethods(const JsonField &manifest);
   Status readDraft(const JsonField &manifest);
   Status plainStep(std::span<const int64_t> history, bool context);
+  /// Gives the session what `step` needs: the sampling values and all ids.
+  Status prepareSteps(const Sampler &sampler, std::span<const int64_t> history);
+  /// The next token, drawn by the model.
+  Result<int64_t> step();
   /// Drafts and verifies `rows` rows from the last id of `history`.
   Status speculate(const SpecOptions &spec, std::span<const int64_t> history,
                    int64_t rows, SpecStats &stats);
@@ -70,6 +75,7 @@ private:
   int64_t maskToken = 0, maxWidth = 1;
   int32_t elementType = RILL_F32;
   size_t elementSize = 4;
+  bool drawsTokens = false; ///< has the method `step`
   std::vector<int64_t> ends;
   std::vector<float> lastLogits;
   // Of one step.

@@ -1,13 +1,14 @@
 //===- sampler.cpp - From logits to a token -------------------------------===//
 //
-// The order of Hugging Face's processors: penalty, temperature, top-k, top-p,
-// min-p (generation/logits_process.py).
+// The rules of the op rill.sample: the order of Hugging Face's processors
+// (generation/logits_process.py).
 //
 //===----------------------------------------------------------------------===//
 #include "runtime/generate/sampler.h"
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 
 using namespace rill::rt;
 
@@ -54,68 +55,104 @@ int64_t rill::rt::firstLargest(std::span<const float> values) {
 }
 
 Sampler::Sampler(const SamplingParams &sampling, int64_t vocabulary)
-    : sampling(sampling), candidates(vocabulary) {}
+    : sampling(sampling) {
+  for (auto *list : {&values, &sorted, &powers}) {
+    list->reserve(vocabulary);
+  }
+}
+
+void Sampler::penalise(std::span<const float> logits,
+                       std::span<const int64_t> history) {
+  values.resize(logits.size());
+  for (size_t i = 0; i < logits.size(); ++i) {
+    values[i] = std::isnan(logits[i]) ? -INFINITY : logits[i];
+  }
+  auto penalty = static_cast<float>(sampling.repeatPenalty);
+  if (penalty == 1) {
+    return;
+  }
+  for (int64_t id : history) {
+    if (id >= 0 && id < static_cast<int64_t>(logits.size()) &&
+        !std::isnan(logits[id])) {
+      float logit = logits[id]; // the original: each id counts once
+      values[id] = logit > 0 ? logit / penalty : logit * penalty;
+    }
+  }
+}
+
+/// floor(2^40 e): integers, whose sums no order changes.
+static uint64_t weightOf(float power) {
+  return static_cast<uint64_t>(power * 0x1p40f);
+}
+
+float Sampler::leastKept() {
+  sorted = values;
+  auto descending = std::greater<float>();
+  if (sampling.topK > 0 && static_cast<size_t>(sampling.topK) < sorted.size()) {
+    auto last = sorted.begin() + sampling.topK - 1;
+    std::nth_element(sorted.begin(), last, sorted.end(), descending);
+    float least = *last; // and its equals
+    std::erase_if(sorted, [&](float value) { return value < least; });
+  }
+  if (sampling.topP >= 1) {
+    return *std::min_element(sorted.begin(), sorted.end());
+  }
+  std::sort(sorted.begin(), sorted.end(), descending);
+  auto temperature = static_cast<float>(sampling.temperature);
+  auto weight = [&](float value) {
+    return weightOf(value == sorted[0]
+                        ? 1.0f
+                        : std::exp((value - sorted[0]) / temperature));
+  };
+  uint64_t total = 0, before = 0;
+  for (float value : sorted) {
+    total += weight(value);
+  }
+  double share = sampling.topP * static_cast<double>(total);
+  float least = sorted[0];
+  for (size_t i = 0;
+       i < sorted.size() && static_cast<double>(before) < share;) {
+    least = sorted[i];
+    for (; i < sorted.size() && sorted[i] == least; ++i) {
+      before += weight(least);
+    }
+  }
+  return least;
+}
 
 int64_t Sampler::draw(std::span<const float> logits,
                       std::span<const int64_t> history, int64_t index) {
   if (sampling.temperature == 0 && sampling.repeatPenalty == 1) {
     return firstLargest(logits);
   }
-  candidates.resize(logits.size());
-  for (size_t i = 0; i < logits.size(); ++i) {
-    candidates[i] = {static_cast<int64_t>(i), logits[i]};
+  penalise(logits, history);
+  int64_t first = firstLargest(values);
+  float top = values[first];
+  if (sampling.temperature == 0 || top == -INFINITY) {
+    return first;
   }
-  if (sampling.repeatPenalty != 1) {
-    for (int64_t id : history) {
-      if (id >= 0 && id < static_cast<int64_t>(logits.size())) {
-        double logit = logits[id]; // the original: each id counts once
-        candidates[id].logit = logit > 0 ? logit / sampling.repeatPenalty
-                                         : logit * sampling.repeatPenalty;
-      }
-    }
-  }
-  if (sampling.temperature == 0) {
-    auto best = std::max_element(candidates.begin(), candidates.end(),
-                                 [](const Candidate &a, const Candidate &b) {
-                                   return a.logit < b.logit;
-                                 });
-    return best->id;
-  }
-  std::sort(candidates.begin(), candidates.end(),
-            [](const Candidate &a, const Candidate &b) {
-              return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
-            });
-  size_t count = candidates.size();
-  if (sampling.topK > 0) {
-    count = std::min(count, static_cast<size_t>(sampling.topK));
-  }
-  double top = candidates[0].logit, total = 0;
-  for (size_t i = 0; i < count; ++i) {
-    candidates[i].logit =
-        std::exp((candidates[i].logit - top) / sampling.temperature);
-    total += candidates[i].logit;
-  }
-  double sum = 0;
-  size_t kept = 0;
-  // Probabilities descend: keep while the mass before is below top-p and the
-  // probability reaches min-p of the largest. At least one stays.
-  while (kept < count &&
-         (kept == 0 || (sum < sampling.topP * total &&
-                        candidates[kept].logit >= sampling.minP))) {
-    sum += candidates[kept++].logit;
+  float least = leastKept();
+  auto temperature = static_cast<float>(sampling.temperature),
+       minP = static_cast<float>(sampling.minP);
+  powers.resize(values.size());
+  uint64_t sum = 0, seen = 0;
+  for (size_t i = 0; i < values.size(); ++i) {
+    float power =
+        values[i] == top ? 1.0f : std::exp((values[i] - top) / temperature);
+    powers[i] = values[i] >= least && power >= minP ? power : 0;
+    sum += weightOf(powers[i]);
   }
   auto words =
       philox(sampling.seed, {static_cast<uint32_t>(index),
                              static_cast<uint32_t>(index >> 32), 0, 0});
-  double u = (static_cast<double>(words[0] >> 5) * 67108864.0 +
-              static_cast<double>(words[1] >> 6)) /
-             9007199254740992.0;
-  double target = u * sum, seen = 0;
-  for (size_t i = 0; i < kept; ++i) {
-    seen += candidates[i].logit;
-    if (target < seen) {
-      return candidates[i].id;
+  uint64_t random = (uint64_t(words[0]) << 32) | words[1];
+  auto share =
+      static_cast<uint64_t>(static_cast<unsigned __int128>(random) * sum >> 64);
+  for (size_t i = 0; i < powers.size(); ++i) {
+    seen += weightOf(powers[i]);
+    if (seen > share) {
+      return static_cast<int64_t>(i);
     }
   }
-  return candidates[kept - 1].id;
+  return first;
 }

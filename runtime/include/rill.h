@@ -99,6 +99,29 @@ RILL_API int64_t rill_session_length(const rill_session *session,
  * when a ring no longer holds the rows before it. */
 RILL_API rill_status rill_session_rollback(rill_session *session,
                                            int64_t sequence, int64_t length);
+/* For methods that draw the next token themselves (`step`: the manifest says
+ * "commits"). How to draw; 0, 1, 0 and 1 switch top_k, top_p, min_p and
+ * repeat_penalty off, temperature 0 takes the largest logit. */
+typedef struct rill_draw_options {
+  size_t size; /* sizeof(rill_draw_options) */
+  double temperature;
+  int64_t top_k;
+  double top_p, min_p, repeat_penalty;
+  uint64_t seed;
+} rill_draw_options;
+/* NULL: greedy, as a new session is. */
+RILL_API rill_status rill_session_set_draw(rill_session *session,
+                                           const rill_draw_options *options);
+/* The token that the next `step` feeds for a sequence, and its RoPE position.
+ * A step leaves here what it drew and the position behind. */
+RILL_API rill_status rill_session_set_next(rill_session *session,
+                                           int64_t sequence, int64_t token,
+                                           int64_t position);
+/* The ids of rows first .. first + count - 1, for the repetition penalty; a
+ * step adds its own. Ids that are no tokens count as none. */
+RILL_API rill_status rill_session_set_ids(rill_session *session,
+                                          int64_t sequence, int64_t first,
+                                          const int64_t *ids, size_t count);
 /* Bytes of the states, the arena, worker scratch and staging. */
 RILL_API size_t rill_session_bytes(const rill_session *session);
 

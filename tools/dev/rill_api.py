@@ -38,7 +38,7 @@ class Library:
         self.c.rill_error_where.restype = ctypes.c_char_p
         self.c.rill_error_why.restype = ctypes.c_char_p
         for name in ("rill_open", "rill_session_create", "rill_session_reset",
-                     "rill_session_rollback", "rill_invoke"):
+                     "rill_session_rollback", "rill_session_set_next", "rill_invoke"):
             getattr(self.c, name).restype = ctypes.c_void_p
 
     def check(self, error):
@@ -74,6 +74,11 @@ class Session:
 
     def reset(self):
         self.library.check(self.library.c.rill_session_reset(self.session))
+
+    def set_next(self, token, position):
+        """What the next step of the first sequence feeds."""
+        self.library.check(self.library.c.rill_session_set_next(
+            self.session, ctypes.c_int64(0), ctypes.c_int64(token), ctypes.c_int64(position)))
 
     def call(self, method, inputs, room):
         """inputs: (dtype, shape, bytes); the one output's dtype, shape and bytes."""

@@ -55,6 +55,9 @@ private:
   rt::Status decoder(const char *method, int64_t rows, int64_t first,
                      size_t logitRows);
   rt::Status prefill(int64_t rows);
+  /// Decodes `count` tokens behind `depth` rows: by `step`, where the model has
+  /// it, else by text_decoder.
+  rt::Status decode(int64_t depth, int64_t count);
   rt::Status vision(int64_t h, int64_t w);
   rt::Status measure(Row row, int repeat,
                      const std::function<rt::Status()> &prepare,
@@ -212,6 +215,20 @@ rt::Status Bench::prefill(int64_t rows) {
   return {};
 }
 
+rt::Status Bench::decode(int64_t depth, int64_t count) {
+  if (!manifest.method("step")) {
+    for (int64_t t = 0; t < count; ++t) {
+      RILL_TRY(decoder("text_decoder", 1, depth + t, 1));
+    }
+    return {};
+  }
+  RILL_TRY(rt::statusFromC(rill_session_set_next(session.get(), 0, 1, depth)));
+  for (int64_t t = 0; t < count; ++t) {
+    RILL_TRY(call("step", {}, sizeof(int64_t)));
+  }
+  return {};
+}
+
 rt::Status Bench::vision(int64_t h, int64_t w) {
   std::vector<float> patches(h * w * depth3p);
   for (size_t i = 0; i < patches.size(); ++i) {
@@ -256,13 +273,7 @@ rt::Status Bench::run(const Flags &flags, std::vector<Row> &rows) {
                 static_cast<double>(flags.tokens)};
     RILL_TRY(measure(
         row, flags.repeat, [&] { return prefill(depth); },
-        [&]() -> rt::Status {
-          for (int64_t t = 0; t < flags.tokens; ++t) {
-            RILL_TRY(decoder("text_decoder", 1, depth + t, 1));
-          }
-          return {};
-        },
-        rows));
+        [&] { return decode(depth, flags.tokens); }, rows));
     rows.back().seconds /= static_cast<double>(flags.tokens);
   }
   for (int64_t count : flags.rows) {

@@ -29,6 +29,9 @@ std::string rowGrid(mlir::Operation *op,
                     llvm::ArrayRef<llvm::SmallVector<std::string>> operandDims,
                     llvm::ArrayRef<llvm::SmallVector<std::string>> resultDims);
 
+/// Bytes of work space that a tile of "sample" needs: a bit per id.
+int64_t sampleBytes(SampleOp op);
+
 /// Blocks of the templates "gemm" and "flash_attention". A panel is `columns`
 /// columns wide; `rows` rows times `vectors` vectors of `lanes` values are
 /// accumulated in registers.

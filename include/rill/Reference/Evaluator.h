@@ -28,6 +28,13 @@ using WeightSource = std::function<rt::Result<Tensor>(WeightOp)>;
 rt::Result<WeightSource> openWeights(mlir::ModuleOp module,
                                      const std::string &folder);
 
+/// What rill.sample is given. The defaults are greedy.
+struct Sampling {
+  double temperature = 0, topP = 1, minP = 0, repeatPenalty = 1;
+  int64_t topK = 0;
+  uint64_t seed = 0;
+};
+
 /// Evaluates the methods of one module and keeps the session's states. The
 /// module is at a phase above `lowered`: at `imported` and `fused` the method
 /// itself is run, at `tiled` and `planned` the dispatches of the variant whose
@@ -54,6 +61,14 @@ public:
   /// each flattened: [count, row elements]. Rows before 0 are zero.
   rt::Result<Tensor> stateRows(llvm::StringRef state, int64_t b, int64_t first,
                                int64_t count);
+  /// Writes `ids` into rows `first`, ... of a linear rows state of ids.
+  rt::Status setIds(llvm::StringRef state, int64_t b, int64_t first,
+                    llvm::ArrayRef<int64_t> ids);
+
+  /// The fields of the control block that rill.control reads and
+  /// rill.control.commit writes, one per sequence, and those of rill.sample.
+  llvm::SmallVector<int64_t> tokens, positions;
+  Sampling sampling;
 
   /// Called with the location name and value of every op result, in order; at
   /// `tiled` and `planned` with those of dispatches.

@@ -25,7 +25,8 @@ def EvaluatePass : Pass<"rill-evaluate", "mlir::ModuleOp"> {
     hold bf16 bits. `outputs` has one .npy file per result, `-` to write none;
     bf16 results are written widened, as f4. Weights are read from the files
     that the module names, in `weights` when given, else in the checkpoint's
-    folder.
+    folder. `control` sets fields of the control block for every sequence: token,
+    position, temperature, top_k, top_p, min_p, repeat_penalty, seed.
     Example: test/Reference/evaluate.test.
   }];
   let options = [
@@ -36,6 +37,8 @@ def EvaluatePass : Pass<"rill-evaluate", "mlir::ModuleOp"> {
                "one .npy file per result, or - for none">,
     ListOption<"sizes", "sizes", "std::string",
                "sizes of random inputs, e.g. S:3,h:4,w:6">,
+    ListOption<"control", "control", "std::string",
+               "fields of the control block, e.g. token:5,temperature:0.3">,
     Option<"weights", "weights", "std::string", "",
            "folder of the checkpoint, when it is not the module's">,
     Option<"target", "target", "std::string", "",

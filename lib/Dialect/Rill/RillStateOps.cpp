@@ -162,6 +162,14 @@ LogicalResult ControlOp::verify() {
   return success();
 }
 
+LogicalResult ControlCommitOp::verify() {
+  if (tensorType(getTokens()).getRank() != 1) {
+    return emitOpError("control_commit_c1: tokens are ")
+           << getTokens().getType() << " instead of one per sequence";
+  }
+  return success();
+}
+
 // The classes are generated into the file of the first family.
 #define GET_OP_CLASSES
 #include "dialects/Rill/RillOps.cpp.inc"

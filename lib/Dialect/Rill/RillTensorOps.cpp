@@ -236,3 +236,23 @@ LogicalResult SampleOp::verify() {
   }
   return success();
 }
+
+LogicalResult SampleOp::verifySymbolUses(SymbolTableCollection &tables) {
+  if (!getHistoryAttr()) {
+    return success();
+  }
+  StateOp state = lookupState(*this, getHistoryAttr(), tables, "sample_c2");
+  if (!state) {
+    return failure();
+  }
+  auto type = cast<RankedTensorType>(state.getType());
+  if (state.getKind() != StateKind::Rows ||
+      state.getLayout() != StateLayout::Linear || type.getRank() != 2 ||
+      !type.getElementType().isInteger(64) ||
+      !agree(type.getDimSize(0), tensorType(getY()).getDimSize(0))) {
+    return emitOpError("sample_c2: ")
+           << getHistoryAttr() << " of " << type
+           << " is no linear rows state of ids of every sequence";
+  }
+  return success();
+}

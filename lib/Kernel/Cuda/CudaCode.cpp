@@ -243,3 +243,74 @@ Value CudaCode::sumRow(const Memory &x, Value at, int64_t width,
   return blockSum(
       loop(thread(), integer(width / lanes), threads(), real(0.0), body)[0]);
 }
+
+void CudaCode::once(const std::function<void()> &body) {
+  when(equal(thread(), integer(0)), body);
+}
+
+void CudaCode::setBit(const Memory &words, Value bit) {
+  Value at = address(words.pointer, div(bit, integer(kWarp)), b.getI32Type());
+  Value place =
+      arith::TruncIOp::create(b, loc, b.getI32Type(), rem(bit, integer(kWarp)));
+  LLVM::AtomicRMWOp::create(b, loc, LLVM::AtomicBinOp::_or, at,
+                            arith::ShLIOp::create(b, loc, word(1), place),
+                            LLVM::AtomicOrdering::monotonic);
+}
+
+/// The bits of an f32 or i64 as an i64, and back.
+static Value toWord(CudaCode &code, Value value) {
+  if (!value.getType().isF32()) {
+    return value;
+  }
+  Value bits =
+      arith::BitcastOp::create(code.b, code.loc, code.b.getI32Type(), value);
+  return arith::ExtUIOp::create(code.b, code.loc, code.b.getI64Type(), bits);
+}
+
+static Value fromWord(CudaCode &code, Value word, Type type) {
+  if (!type.isF32()) {
+    return word;
+  }
+  Value bits =
+      arith::TruncIOp::create(code.b, code.loc, code.b.getI32Type(), word);
+  return arith::BitcastOp::create(code.b, code.loc, type, bits);
+}
+
+/// Every thread folds its own part, a warp those of its lanes, and every thread
+/// those of all warps.
+Value CudaCode::foldSpan(Value low, Value high, int64_t step, Value init,
+                         const std::function<Value(Value)> &f,
+                         const Fold &fold) {
+  Value first = add(low, mul(thread(), integer(step)));
+  Value own = loop(first, high, step * threads(), init,
+                   [&](Value i, ValueRange acc) -> SmallVector<Value> {
+                     return {fold(acc[0], f(i))};
+                   })[0];
+  own = foldLanes(own, fold);
+  Type type = own.getType();
+  for (int64_t mask = kWarp / 2; mask; mask /= 2) {
+    Value bits = toWord(*this, own);
+    auto halves = VectorType::get({2}, b.getI32Type());
+    Value pair = LLVM::BitcastOp::create(b, loc, halves, bits);
+    Value other = insert(shuffleXor(extract(pair, 0), mask), pair, 0);
+    other = insert(shuffleXor(extract(pair, 1), mask), other, 1);
+    other = LLVM::BitcastOp::create(b, loc, b.getI64Type(), other);
+    own = fold(own, fromWord(*this, other, type));
+  }
+  if (warps() == 1) {
+    return own;
+  }
+  if (!wordPartials.pointer) {
+    wordPartials = shared(warps(), b.getI64Type());
+  }
+  when(equal(lane(), integer(0)),
+       [&] { storeInteger(toWord(*this, own), wordPartials, warp()); });
+  barrier();
+  Value all = fromWord(*this, loadInteger(wordPartials, integer(0)), type);
+  for (int64_t w = 1; w < warps(); ++w) {
+    all =
+        fold(all, fromWord(*this, loadInteger(wordPartials, integer(w)), type));
+  }
+  barrier(); // before the next fold takes the place of this one
+  return all;
+}

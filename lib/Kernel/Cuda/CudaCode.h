@@ -83,6 +83,18 @@ public:
                   const std::function<void(Value, int64_t)> &body) override;
   Value sumRow(const Memory &x, Value at, int64_t width,
                const std::function<Value(Value, int64_t)> &f) override;
+  Value foldSpan(Value low, Value high, int64_t step, Value init,
+                 const std::function<Value(Value)> &f,
+                 const Fold &fold) override;
+  void each(Value count, const std::function<void(Value)> &body) override {
+    eachThread(count, body);
+  }
+  void once(const std::function<void()> &body) override;
+  void sync() override { barrier(); }
+  Memory workspace(int64_t count, mlir::Type element) override {
+    return shared(count, element);
+  }
+  void setBit(const Memory &words, Value bit) override;
 
 private:
   Value shuffle(Value value, Value operand, bool xorLanes);
@@ -92,7 +104,8 @@ private:
   int64_t sharedBytes = 0;
   bool waited = false;
   Value threadIndex, laneIndex, warpIndex;
-  Memory partials; ///< of blockSum
+  Memory partials;     ///< of blockSum
+  Memory wordPartials; ///< of foldSpan, i64
 };
 
 /// Emits one tile of a kernel for CUDA.

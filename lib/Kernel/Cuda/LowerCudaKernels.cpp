@@ -45,6 +45,7 @@ static constexpr Template kTemplates[] = {
     {"cuda_attention_update", beginCudaAttentionUpdate, "threads"},
     {"rows", onThreads<beginRows>, "lanes threads"},
     {"positions", onThreads<beginPositions>, "lanes threads"},
+    {"sample", onThreads<beginSample>, "lanes threads"},
     {"cuda_short_conv", beginCudaShortConv, "threads", true}};
 
 /// The most threads a block may have.

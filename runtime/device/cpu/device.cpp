@@ -8,6 +8,8 @@
 #include "runtime/device/cpu/code.h"
 #include "runtime/device/cpu/workers.h"
 
+#include <cstring>
+
 using namespace rill::rt;
 
 namespace {
@@ -23,6 +25,10 @@ public:
   }
   Status prepare(const Call &) override { return {}; }
   Status run(const Call &call) override;
+  Status write(void *to, const void *from, uint64_t bytes) override {
+    std::memcpy(to, from, bytes);
+    return {};
+  }
   uint64_t bytes() const override {
     uint64_t total = workers->scratchBytes();
     for (const Memory &memory : owned) {

@@ -40,6 +40,7 @@ public:
   Result<void *> allocate(uint64_t bytes, const char *what) override;
   Status prepare(const Call &call) override;
   Status run(const Call &call) override;
+  Status write(void *to, const void *from, uint64_t bytes) override;
   uint64_t bytes() const override { return held; }
 
 private:
@@ -252,6 +253,15 @@ Status CudaQueue::run(const Call &call) {
     at += aligned(output.bytes);
   }
   return {};
+}
+
+Status CudaQueue::write(void *to, const void *from, uint64_t bytes) {
+  Scope scope(driver, device.context);
+  RILL_TRY(scope.status(device.label));
+  RILL_TRY(
+      settle(check(driver.memcpyHtoDAsync(addressOf(to), from, bytes, stream),
+                   "cuMemcpyHtoDAsync")));
+  return settle(check(driver.streamSynchronize(stream), "cuStreamSynchronize"));
 }
 
 Result<std::unique_ptr<Queue>>

@@ -78,6 +78,8 @@ func.func @vision(%x: tensor<1x?x24xf32>, %h: index, %w: index, %b: tensor<24xf3
   return %u : tensor<1x?x96xf32>
 }
 
+rill.state @ids rows linear row_dim = 1 history = 0 : tensor<1x32xi64>
+
 // CHECK-LABEL: func.func @step
 func.func @step(%logits: tensor<1x40xf32>) {
   // CHECK: rill.control token : tensor<1x1xi64>
@@ -85,8 +87,8 @@ func.func @step(%logits: tensor<1x40xf32>) {
   %t = rill.weight.read @table : tensor<16x24xf32>
   // CHECK: rill.embedding
   %e = rill.embedding %t, %ids : (tensor<16x24xf32>, tensor<1x1xi64>) -> tensor<1x1x24xf32>
-  // CHECK: rill.sample
-  %n = rill.sample %logits : (tensor<1x40xf32>) -> tensor<1xi64>
+  // CHECK: rill.sample %{{.*}} history @ids
+  %n = rill.sample %logits history @ids : (tensor<1x40xf32>) -> tensor<1xi64>
   // CHECK: rill.control.commit
   rill.control.commit %n : tensor<1xi64>
   return

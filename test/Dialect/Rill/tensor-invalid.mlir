@@ -174,3 +174,22 @@ func.func @f(%x: tensor<1x4xbf16>) {
   %0 = rill.sample %x : (tensor<1x4xbf16>) -> tensor<1xi64>
   return
 }
+// -----
+rill.state @ids rows ring row_dim = 1 history = 2 : tensor<1x8xi64>
+func.func @f(%x: tensor<1x4xf32>) {
+  // expected-error @below {{sample_c2: @ids of 'tensor<1x8xi64>' is no linear rows state of ids}}
+  %0 = rill.sample %x history @ids : (tensor<1x4xf32>) -> tensor<1xi64>
+  return
+}
+// -----
+func.func @f(%x: tensor<1x4xf32>) {
+  // expected-error @below {{sample_c2: @ids is no rill.state}}
+  %0 = rill.sample %x history @ids : (tensor<1x4xf32>) -> tensor<1xi64>
+  return
+}
+// -----
+func.func @f(%x: tensor<1x1xi64>) {
+  // expected-error @below {{control_commit_c1: tokens are}}
+  rill.control.commit %x : tensor<1x1xi64>
+  return
+}

@@ -44,6 +44,31 @@ TEST_P(CompiledGolden, WholeChunksAndDecode) {
   }
 }
 
+// The same three steps by `step`, which embeds, decodes and draws in one call.
+TEST_P(CompiledGolden, StepDrawsTheLargest) {
+  auto [number, target] = GetParam();
+  if (!llvm::is_contained(rt::cpuTargets(), target)) {
+    GTEST_SKIP() << "this processor has no " << target;
+  }
+  const golden::Variant &variant = golden::variants()[number];
+  Compiled compiled(variant.name, target, 2);
+  ASSERT_NE(compiled.session, nullptr);
+  golden::run(compiled.backend(), variant, {});
+  constexpr int64_t kSteps = 3, kFed[kSteps] = {13, 2, 30};
+  int64_t rows = rill_session_length(compiled.session, 0) - kSteps;
+  ASSERT_EQ(rill_session_rollback(compiled.session, 0, rows), nullptr);
+  for (int64_t step = 0; step < kSteps; ++step) {
+    ASSERT_EQ(
+        rill_session_set_next(compiled.session, 0, kFed[step], rows + step),
+        nullptr);
+    int64_t token = -1;
+    rill_tensor output = rt::makeTensor(&token, sizeof(token), RILL_I64, {});
+    ASSERT_EQ(rill_invoke(compiled.session, "step", nullptr, 0, &output, 1),
+              nullptr);
+    EXPECT_EQ(token, variant.argmax[step + 1]) << "step " << step;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Variants, CompiledGolden,
                          testing::Combine(testing::Range(0, 8),
                                           testing::Values("x86-64-v3",

@@ -253,7 +253,7 @@ static KernelChoice attentionChoice(AttentionOp op, AllDims resultDims,
 static KernelChoice rowChoice(Operation *op, StringRef name,
                               AllDims operandDims, AllDims resultDims) {
   constexpr int64_t kLanes = 4, kMost = 256;
-  Value shape = isa<StateAppendOp>(op) ? op->getOperand(0) : op->getResult(0);
+  Value shape = op->getNumResults() ? op->getResult(0) : op->getOperand(0);
   int64_t vectors = llvm::divideCeil(lastSize(shape), kLanes);
   int64_t warps = llvm::divideCeil(vectors, kWarp);
   int64_t threads = std::min<int64_t>(kMost, warps * kWarp);
@@ -285,6 +285,12 @@ static FailureOr<KernelChoice> chooseTemplate(Operation *op,
   }
   if (auto attention = dyn_cast<AttentionOp>(op)) {
     return attentionChoice(attention, resultDims, manyRows);
+  }
+  if (isa<SampleOp>(op)) {
+    return KernelChoice{
+        "sample",
+        makeConfig(op->getContext(), {{"lanes", 4}, {"threads", 512}}),
+        kernel::sizeProgram(resultDims[0])};
   }
   StringRef name = kernel::rowTemplate(op);
   if (name.empty()) {

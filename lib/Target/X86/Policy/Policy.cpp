@@ -153,6 +153,15 @@ FailureOr<KernelChoice> Choice::choose(Operation *op) {
         "attention_update", b.getDictionaryAttr(entry("lanes", chip.lanes)),
         std::to_string(type.getDimSize(0) * type.getDimSize(1))};
   }
+  if (auto sample = dyn_cast<SampleOp>(op)) {
+    std::string bytes = std::to_string(kernel::sampleBytes(sample));
+    return KernelChoice{
+        "sample",
+        b.getDictionaryAttr(
+            {entry("lanes", chip.lanes),
+             b.getNamedAttr("scratch", b.getStringAttr(bytes))}),
+        kernel::sizeProgram(resultDims[0])};
+  }
   auto attention = dyn_cast<AttentionOp>(op);
   int64_t groups = attention && manyRows ? kernel::flashGroups(attention) : 0;
   if (groups) {
