@@ -35,8 +35,8 @@ def Rill_LinearOp : Rill_Op<"linear", [Pure, AttrSizedOperandSegments, IsolatedF
     leading dimensions of x and p is the prologue: none; rms_norm (norm = [g],
     `x * rsqrt(mean(x^2) + eps) * g`, rounded once to the type of `round`);
     layer_norm (norm = [g, b]); attention_merge (x is the [.., h, C, d+2]
-    output of `rill.attention_tiled`, rounded as there). combine concat: one accumulator per
-    output column, the weights' rows stacked; zip: one accumulator per weight,
+    output of `rill.attention_tiled` or of attention_update in chunks; rounded
+    as there). combine concat: one accumulator per output column, the weights' rows stacked; zip: one accumulator per weight,
     all of equal shape. The region maps the accumulators and one element of
     each aux (same row and column; a [N] aux by column) to the result element.
     Shapes: x [..,K], w_i [N_i,K], y [..,N].
