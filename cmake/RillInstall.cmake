@@ -10,6 +10,7 @@ install(TARGETS rill_runtime rill_archive rill_generate_shared rill_cuda_emu EXP
   LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(FILES ${RILL_ROOT}/runtime/include/rill.h ${RILL_ROOT}/runtime/include/rill_generate.h
   DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(FILES ${RILL_ROOT}/LICENSE ${RILL_ROOT}/NOTICE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY ${RILL_ROOT}/runtime/include/rill-rt DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 
 set(package ${CMAKE_INSTALL_LIBDIR}/cmake/Rill)

@@ -6,6 +6,7 @@
 #include "rill/Import/Import.h"
 
 #include "Graph.h"
+#include "Text.h"
 
 #include "rill/Checkpoint/Checkpoint.h"
 #include "rill/Import/Inspect.h"
@@ -197,6 +198,7 @@ rill::importCheckpoint(MLIRContext &context, const std::string &folder,
   const dflash::DraftConfig *draft = drafter ? &drafter->config : nullptr;
   warnings.insert(warnings.end(), config.warnings.begin(),
                   config.warnings.end());
+  families::checkText(checkpoint.folder(), warnings);
   if (draft) {
     RILL_TRY(
         dflash::bindDraftTensors(drafter->folder.tensors(), *draft, tensors));

@@ -6,6 +6,7 @@
 #include "rill/Import/Inspect.h"
 
 #include "DFlash/Draft.h"
+#include "Text.h"
 
 #include <algorithm>
 
@@ -134,6 +135,7 @@ Inspection rill::inspectCheckpoint(const Checkpoint &checkpoint, bool finite) {
   found.family = config->family;
   found.sizes = sizesOf(*config);
   found.warnings = config->warnings;
+  families::checkText(checkpoint.folder(), found.warnings);
   if (!tensors.ok()) {
     found.refusal = tensors.takeStatus();
     return found;

@@ -5,6 +5,8 @@
 //===----------------------------------------------------------------------===//
 #include "Section.h"
 
+#include <algorithm>
+
 using namespace rill;
 using namespace rill::families;
 using rt::JsonField;
@@ -132,6 +134,33 @@ rt::Result<double> rill::families::readRopeTheta(Section &section,
     }
   }
   return base;
+}
+
+rt::Result<std::optional<std::vector<std::string>>>
+rill::families::readLayerTypes(Section &section, int64_t layers,
+                               std::initializer_list<std::string_view> known) {
+  auto types = section.first({"layer_types"});
+  if (!types) {
+    return std::optional<std::vector<std::string>>();
+  }
+  RILL_ASSIGN(auto list, types->asStrings());
+  if (static_cast<int64_t>(list.size()) != layers) {
+    return types->error(
+        rt::format("has %zu entries but num_hidden_layers is %lld", list.size(),
+                   (long long)layers));
+  }
+  for (size_t i = 0; i < list.size(); ++i) {
+    if (std::find(known.begin(), known.end(), list[i]) == known.end()) {
+      std::string names;
+      for (std::string_view name : known) {
+        names += (names.empty() ? "" : " or ") + std::string(name);
+      }
+      return rt::makeError(rt::ErrorCode::ConfigUnsupported, types->where(),
+                           rt::format("layer %zu is \"", i) + list[i] +
+                               "\", not " + names);
+    }
+  }
+  return std::optional(std::move(list));
 }
 
 rt::Result<std::vector<int64_t>>

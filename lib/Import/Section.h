@@ -9,6 +9,7 @@
 #include "runtime/formats/json.h"
 
 #include <initializer_list>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -61,6 +62,13 @@ private:
 /// The RoPE base of rope_parameters, rope_theta or theta; `fallback` when none
 /// is given. Scaled and other kinds of RoPE are refused by name.
 rt::Result<double> readRopeTheta(Section &section, double fallback);
+
+/// layer_types: a kind for each of `layers`, all of them of `known`
+/// (ConfigUnsupported otherwise, JsonField for another number); nothing when
+/// the key is absent.
+rt::Result<std::optional<std::vector<std::string>>>
+readLayerTypes(Section &section, int64_t layers,
+               std::initializer_list<std::string_view> known);
 
 /// eos_token_id, a number or a list; `fallback` when absent.
 rt::Result<std::vector<int64_t>> readEndTokens(Section &section,

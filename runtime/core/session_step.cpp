@@ -13,6 +13,7 @@ using namespace rill::rt;
 
 Status Session::setDraw(const SamplingParams &sampling) {
   RILL_TRY(sampling.validate());
+  RILL_TRY(settle());
   auto bits = [](double value) { return std::bit_cast<int64_t>(value); };
   int64_t *words = control()->words;
   words[RILL_RT_CONTROL_SEED] = std::bit_cast<int64_t>(sampling.seed);
@@ -59,6 +60,10 @@ Status Session::setNext(int64_t sequence, int64_t token, int64_t position) {
       checkBelow("next token", token, limitOf(manifest, "token_embedding", 0)));
   RILL_TRY(checkBelow("next position", position,
                       limitOf(manifest, "text_decoder", 1)));
+  if (tokens()[sequence] == token && positions()[sequence] == position) {
+    return {};
+  }
+  RILL_TRY(settle());
   tokens()[sequence] = token;
   positions()[sequence] = position;
   return {};
@@ -94,10 +99,56 @@ Status Session::setIds(int64_t sequence, int64_t first,
                             (long long)first, (long long)count,
                             (long long)capacity));
   }
+  RILL_TRY(settle());
   uint8_t *to = states + offsets[state - list.begin()] +
                 (sequence * capacity + first) * sizeof(int64_t);
   return ids.empty() ? Status()
                      : queue->write(to, ids.data(), ids.size_bytes());
+}
+
+bool Session::roomBehindStep() const {
+  const Manifest &manifest = model->manifest();
+  int64_t limit = limitOf(manifest, "text_decoder", 1);
+  for (int64_t b = 0; b < batch(); ++b) {
+    if (limit && positions()[b] + 1 >= limit) {
+      return false;
+    }
+    for (const StateInfo &state : manifest.states) {
+      if (state.rows && !state.ring && start()[b] + 2 > state.capacity()) {
+        return false;
+      }
+    }
+  }
+  return true;
+}
+
+Status Session::runAhead(const Call &call) {
+  if (!ahead) {
+    RILL_TRY(queue->begin(call, false));
+  }
+  ahead = false;
+  Status next;
+  if (roomBehindStep()) {
+    next = queue->begin(call, true);
+    ahead = next.ok();
+  }
+  Status done = queue->end(call);
+  Status first = done.ok() ? std::move(next) : std::move(done);
+  if (!first.ok()) {
+    (void)settle(); // the first error is the one to tell
+  }
+  return first;
+}
+
+Status Session::settle() {
+  if (!ahead) {
+    return {};
+  }
+  ahead = false;
+  for (int64_t b = 0; b < batch(); ++b) {
+    written[b] = std::max(written[b], start()[b] + 1);
+  }
+  return queue->end(Call());
 }
 
 void Session::advance(const Method &method, int64_t rows,

@@ -58,7 +58,43 @@ Result<ChatTemplate> ChatTemplate::openFolder(const std::string &folder) {
                    "name one with --chat-template-file");
 }
 
+/// A message whose reasoning stands under "thinking" and "reasoning_content"
+/// too, whatever it was passed as; members in the order transformers gives.
+static JsonValue::Object withReasoning(const JsonValue::Object &message) {
+  JsonValue::Object out;
+  const JsonValue whole(message);
+  const JsonValue *reasoning = nullptr;
+  for (const char *key : {"reasoning_content", "thinking", "reasoning"}) {
+    const JsonValue *value = whole.find(key);
+    reasoning = !reasoning && value && !value->isNull() ? value : reasoning;
+  }
+  if (!reasoning) {
+    return message;
+  }
+  const JsonValue *thinking = whole.find("thinking");
+  out.push_back({"thinking", thinking ? *thinking : *reasoning});
+  for (const JsonMember &member : message) {
+    if (member.key != "thinking" && member.key != "reasoning_content") {
+      out.push_back(member);
+    } else if (member.key == "reasoning_content") {
+      out.push_back({member.key, *reasoning});
+    }
+  }
+  if (!whole.find("reasoning_content")) {
+    out.push_back({"reasoning_content", *reasoning});
+  }
+  return out;
+}
+
 Result<std::vector<TextSpan>>
 ChatTemplate::render(const ChatInput &input) const {
-  return tmpl::Interpreter(tree->name, input).run(tree->body);
+  ChatInput full = input;
+  if (JsonValue::Array *messages = full.messages.asArray()) {
+    for (JsonValue &message : *messages) {
+      if (const JsonValue::Object *members = message.asObject()) {
+        message = withReasoning(*members);
+      }
+    }
+  }
+  return tmpl::Interpreter(tree->name, full).run(tree->body);
 }

@@ -24,7 +24,10 @@ struct TemplateLimits {
 
 /// What a template is rendered with.
 struct ChatInput {
-  JsonValue messages; ///< list of {"role", "content", ...}
+  /// List of {"role", "content", ...}. As in transformers, the reasoning of a
+  /// message may stand under "reasoning_content", "thinking" or "reasoning"; a
+  /// template finds it under the first two.
+  JsonValue messages;
   JsonValue tools;    ///< list, or null for none
   bool addGenerationPrompt = true;
   /// bos_token, eos_token and the like; their text counts as the template's.

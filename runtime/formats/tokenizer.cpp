@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 #include "runtime/formats/tokenizer.h"
 
+#include "runtime/formats/nfc.h"
 #include "runtime/formats/utf8.h"
 
 using namespace rill::rt;
@@ -15,17 +16,19 @@ using namespace rill::rt;
 // Added tokens
 //===----------------------------------------------------------------------===//
 
-void Tokenizer::addToTrie(Trie &trie, const std::string &content,
-                          size_t index) {
+void Tokenizer::addToTrie(size_t index) {
+  Trie &trie = tries[added[index].normalized];
   size_t node = 0;
-  for (char c : content) {
+  for (char c : added[index].sought) {
     auto [child, isNew] = trie[node].next.try_emplace(c, trie.size());
     node = child->second;
     if (isNew) {
       trie.emplace_back();
     }
   }
-  trie[node].token = static_cast<int32_t>(index);
+  if (trie[node].token < 0) {
+    trie[node].token = static_cast<int32_t>(index);
+  }
 }
 
 const AddedToken *Tokenizer::longestAt(const Trie &trie, std::string_view text,
@@ -102,7 +105,7 @@ Tokenizer::findAdded(const Trie &trie, std::string_view text,
       ++at;
       continue;
     }
-    size_t begin = at, end = at + token->content.size();
+    size_t begin = at, end = at + token->sought.size();
     size_t users = 0;
     for (size_t i = begin; i < end; ++i) {
       users += !isTemplate[i];
@@ -148,9 +151,13 @@ Status Tokenizer::encodePiece(int phase, std::string_view text,
     return {};
   }
   auto inner = [&](size_t begin, size_t end) {
+    std::string piece(text.substr(begin, end - begin));
     Mask mask(isTemplate.begin() + static_cast<ptrdiff_t>(begin),
               isTemplate.begin() + static_cast<ptrdiff_t>(end));
-    return encodePiece(phase + 1, text.substr(begin, end - begin), mask, ids);
+    if (phase == 0 && isNfc) {
+      normalizeNfc(piece, mask);
+    }
+    return encodePiece(phase + 1, piece, mask, ids);
   };
   size_t at = 0;
   for (const Found &token : findAdded(tries[phase], text, isTemplate)) {

@@ -26,6 +26,7 @@ struct TextSpan {
 struct AddedToken {
   int32_t id;
   std::string content;
+  std::string sought; ///< `content`, normalised when `normalized`
   bool singleWord, leftStrip, rightStrip, normalized, special;
 };
 
@@ -77,7 +78,8 @@ private:
 
   const AddedToken *longestAt(const Trie &trie, std::string_view text,
                               size_t at) const;
-  void addToTrie(Trie &trie, const std::string &content, size_t index);
+  /// Of tokens that are sought by the same spelling the first is found.
+  void addToTrie(size_t index);
   bool standsAlone(std::string_view text, size_t begin, size_t end) const;
   std::vector<Found> findAdded(const Trie &trie, std::string_view text,
                                const Mask &isTemplate) const;
@@ -85,6 +87,7 @@ private:
                      std::vector<int32_t> &ids) const;
 
   Bpe bpe;
+  bool isNfc = false; ///< whether the normalizer is NFC; else there is none
   std::optional<PreTokenizer> words;
   std::optional<SplitPattern> wordCharacter;
   std::vector<AddedToken> added;

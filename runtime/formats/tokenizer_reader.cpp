@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "runtime/formats/mapped_file.h"
+#include "runtime/formats/nfc.h"
 #include "runtime/formats/tokenizer.h"
 #include "runtime/formats/utf8.h"
 
@@ -25,6 +26,7 @@ private:
   Status readMerges(const JsonField &merges);
   Status readAdded(const JsonField &list);
   Status readAddedToken(const JsonField &entry);
+  Status readNormalizer(const JsonField &section);
   Status addId(const JsonField &field, int32_t id, const std::string &content,
                std::string raw);
   Status finish();
@@ -173,8 +175,14 @@ Status TokenizerReader::readAddedToken(const JsonField &entry) {
   if (content.empty()) {
     return invalid(contentField, "an added token is empty");
   }
-  AddedToken token{
-      static_cast<int32_t>(id), content, false, false, false, false, false};
+  AddedToken token{static_cast<int32_t>(id),
+                   content,
+                   content,
+                   false,
+                   false,
+                   false,
+                   false,
+                   false};
   RILL_ASSIGN(token.singleWord, entry.boolOr("single_word", false));
   RILL_ASSIGN(token.leftStrip, entry.boolOr("lstrip", false));
   RILL_ASSIGN(token.rightStrip, entry.boolOr("rstrip", false));
@@ -194,9 +202,14 @@ Status TokenizerReader::readAddedToken(const JsonField &entry) {
                                        "vocabulary",
                                        token.id, *known));
   }
-  RILL_TRY(addId(idField, token.id, content, raw.value_or(content)));
+  if (token.normalized && out.isNfc) {
+    std::vector<bool> unused(token.sought.size());
+    normalizeNfc(token.sought, unused);
+  }
+  // The tokenizers library decodes to the normalised spelling too.
+  RILL_TRY(addId(idField, token.id, content,
+                 bytesOfToken(token.sought).value_or(token.sought)));
   out.special[static_cast<size_t>(id)] = token.special;
-  out.addToTrie(out.tries[token.normalized], content, out.added.size());
   out.added.push_back(std::move(token));
   return {};
 }
@@ -205,6 +218,15 @@ Status TokenizerReader::readAdded(const JsonField &list) {
   RILL_ASSIGN(auto items, list.items());
   for (const JsonField &item : items) {
     RILL_TRY(readAddedToken(item));
+  }
+  // Special tokens first, as the tokenizers library searches them: it matters
+  // when normalisation makes two tokens equal.
+  for (bool special : {true, false}) {
+    for (size_t i = 0; i < out.added.size(); ++i) {
+      if (out.added[i].special == special) {
+        out.addToTrie(i);
+      }
+    }
   }
   return {};
 }
@@ -232,6 +254,32 @@ static Status checkTypes(const JsonField &section, const char *listKey,
   return {};
 }
 
+/// NFC alone or a Sequence of nothing but NFC (NFC twice is NFC).
+Status TokenizerReader::readNormalizer(const JsonField &section) {
+  RILL_ASSIGN(JsonField typeField, section.at("type"));
+  RILL_ASSIGN(std::string type, typeField.asString());
+  bool isSequence = type == "Sequence";
+  RILL_ASSIGN(auto members, section.members());
+  for (const auto &[key, field] : members) {
+    if (key != "type" && !(isSequence && key == "normalizers")) {
+      return unsupported(field, "the field is not known");
+    }
+  }
+  if (isSequence) {
+    RILL_ASSIGN(JsonField list, section.at("normalizers"));
+    RILL_ASSIGN(auto items, list.items());
+    for (const JsonField &item : items) {
+      RILL_TRY(readNormalizer(item));
+    }
+    return {};
+  }
+  if (type != "NFC") {
+    return unsupported(typeField, "the normalizer is " + type + ", not NFC");
+  }
+  out.isNfc = true;
+  return {};
+}
+
 Status TokenizerReader::readSections() {
   RILL_ASSIGN(auto members, root.members());
   for (const auto &[key, field] : members) {
@@ -251,7 +299,7 @@ Status TokenizerReader::readSections() {
         checkTypes(*post, "processors", {"ByteLevel", "TemplateProcessing"}));
   }
   if (std::optional<JsonField> normalizer = root.findValue("normalizer")) {
-    return unsupported(*normalizer, "a normalizer");
+    RILL_TRY(readNormalizer(*normalizer));
   }
   RILL_ASSIGN(JsonField decoder, root.at("decoder"));
   RILL_TRY(checkTypes(decoder, "decoders", {"ByteLevel"}));

@@ -65,6 +65,23 @@ TEST(ChatTemplate, StripsBlanksLikeTransformers) {
   EXPECT_EQ(show("{ {{ 1 }}{ a }{"), "{ 1{ a }{");
 }
 
+TEST(ChatTemplate, FindsReasoningUnderEveryName) {
+  // Samples of transformers' render_jinja_template, order of members included.
+  auto shown = [](std::string_view message) {
+    return joined(render("{{ messages[0] | tojson }}",
+                         chat("[" + std::string(message) + "]")));
+  };
+  EXPECT_EQ(shown(R"({"role":"a","reasoning":"r","content":"c"})"),
+            R"({"thinking": "r", "role": "a", "reasoning": "r", )"
+            R"("content": "c", "reasoning_content": "r"})");
+  EXPECT_EQ(shown(R"({"role":"a","reasoning_content":null,"thinking":"t"})"),
+            R"({"thinking": "t", "role": "a", "reasoning_content": "t"})");
+  EXPECT_EQ(shown(R"({"role":"a","reasoning_content":"x","thinking":null})"),
+            R"({"thinking": null, "role": "a", "reasoning_content": "x"})");
+  EXPECT_EQ(shown(R"({"role":"a","thinking":null})"),
+            R"({"role": "a", "thinking": null})");
+}
+
 TEST(ChatTemplate, Expressions) {
   EXPECT_EQ(show("{{ 1 + 2 * 3 - 7 // 2 }} {{ -7 // 2 }} {{ -7 % 3 }}"),
             "4 -4 2");

@@ -407,6 +407,9 @@ tokenizer_clash = tokenizer(lambda t: t["added_tokens"][0].update(
     content=next(w for w in t["model"]["vocab"]
                  if w not in {a["content"] for a in t["added_tokens"]})))
 tokenizer_merge = tokenizer(lambda t: t["model"]["merges"].append(["qqqq", "zzzz"]))
+tokenizer_normalizer = tokenizer(lambda t: t.update(normalizer={"type": "NFKC"}))
+tokenizer_normalizers = tokenizer(lambda t: t.update(normalizer={
+    "type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "Lowercase"}]}))
 tokenizer_kind = tokenizer(lambda t: t["model"].update(type="WordPiece"))
 
 
@@ -422,6 +425,22 @@ template_range_bomb = template("{{ range(1000000000000) | list }}")
 template_recursion = template("{% macro f(x) %}{{ f(x) }}{% endmacro %}{{ f(1) }}")
 template_output = template("{% set ns = namespace(s='0123456789') %}{% for i in range(60) %}"
                            "{% set ns.s = ns.s ~ ns.s %}{% endfor %}{{ ns.s }}")
+
+
+def import_text(file, text):
+    """Import of a folder with this tokenizer or template beside the model."""
+    def build(bench):
+        folder = bench.checkpoint()
+        (folder / file).write_text(text)
+        return bench.importing(folder)
+    return build
+
+
+import_tokenizer_refused = import_text("tokenizer.json", json.dumps(
+    {"normalizer": {"type": "NFKC"}, "model": {"type": "BPE", "vocab": {}, "merges": []}}))
+import_template_refused = import_text("chat_template.jinja", "{% autoescape true %}{% endautoescape %}")
+import_template_in_config_refused = import_text(
+    "tokenizer_config.json", json.dumps({"chat_template": "{% for m in messages %}"}))
 
 
 def spelt_special(bench):
@@ -531,6 +550,21 @@ def messages_no_json(bench):
     path = bench.folder() / "m.json"
     path.write_text('[{"role": "user"')
     return bench.asking("--messages", path)
+
+
+def messages_without_messages(bench):
+    path = bench.folder() / "m.json"
+    path.write_text('{"tools": []}')
+    return bench.asking("--messages", path)
+
+
+def variables(text):
+    return lambda bench: bench.asking("-p", "Hi", "--chat-template-kwargs", text)
+
+
+variables_no_json = variables("enable_thinking=false")
+variables_list = variables("[1]")
+variables_own = variables('{"messages": []}')
 
 
 # --- artifacts -----------------------------------------------------------------------

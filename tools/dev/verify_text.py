@@ -11,23 +11,31 @@ import subprocess
 import sys
 import tempfile
 import time
+import unicodedata
 
 import numpy as np
 from PIL import Image
-from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import (AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers,
+                        trainers)
 from transformers import Lfm2VlImageProcessor
 from transformers.utils.chat_template_utils import render_jinja_template
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
 CONTRACTIONS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|"
 REST = r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+# Split pattern, ignore_merges, whether the normalizer is NFC.
 PATTERNS = {
-    "lfm2": (CONTRACTIONS + r"\p{N}{1,3}|" + REST, True),
-    "llama3": (CONTRACTIONS + r"\p{N}{1,3}|" + REST, False),
-    "qwen": (CONTRACTIONS + r"\p{N}|" + REST, False)}
+    "lfm2": (CONTRACTIONS + r"\p{N}{1,3}|" + REST, True, False),
+    "llama3": (CONTRACTIONS + r"\p{N}{1,3}|" + REST, False, False),
+    "qwen": (CONTRACTIONS + r"\p{N}|" + REST, False, True)}
 SPECIALS = ["<|pad|>", "<|startoftext|>", "<|im_start|>", "<|im_end|>", "<image>",
             "<|image_start|>", "<|image_end|>"]
 PLAIN_ADDED = ["<think>", "</think>"]
+# Sought in the text after and before it is normalised; the first is e and an acute.
+ACCENTED = [AddedToken("<e\u0301>", normalized=True), AddedToken("<o\u0308>", normalized=False)]
+MARKS = "\u0301\u0308\u0327\u0338\u0345\u0334\u05b0\u0591\u3099\u093c\u0f71\u0f72\u20d0\U0001d165"
+COMPOSING = ("eoAiuY\u1100\u1161\u11a8\uac00\uac01\u212b\u2126\u1e69\u1e9b\u0958\u0344\u0387\uf900"
+             "\U0002f800\u304b\u09c7\u09be\u0dd9\u0dcf\u0dca\u1f80\u037e\u00e9\u01d5 <>a\n")
 
 
 def ask(probe, mode, subject, lines):
@@ -69,7 +77,7 @@ BLANKS = " \t\n\r\x0b\x0c\x85\xa0\u1680\u180e\u2003\u2028\u2029\u202f\u205f\u300
 
 def random_string(rng, texts):
     """One string of a random kind."""
-    kind = rng.randrange(9)
+    kind = rng.randrange(10)
     length = rng.choice([1, 3, 8, 20, 60])
     if kind == 0:
         return "".join(chr(rng.randrange(*rng.choice(RANGES))) for _ in range(length))
@@ -89,6 +97,10 @@ def random_string(rng, texts):
                                                       "a", "\n", "<imag", "e>"])
                  for _ in range(rng.randint(1, 6))]
         return "".join(parts)
+    if kind == 9:
+        parts = ["<e\u0301>", "<\u00e9>", "<o\u0308>", "<\u00f6>", "<|im_end|>", "<image>"]
+        return "".join(rng.choice(parts) if rng.random() < 0.1 else
+                       rng.choice(MARKS if rng.random() < 0.5 else COMPOSING) for _ in range(length))
     if kind == 6:
         return "".join(rng.choice("👨‍👩‍👧🏽🇩🇪❤️é̂ñ㎏ﬁﬆſK") for _ in range(length))
     if kind == 7:
@@ -99,8 +111,10 @@ def random_string(rng, texts):
 
 
 def train_tokenizer(name, folder, texts):
-    pattern, ignore = PATTERNS[name]
+    pattern, ignore, nfc = PATTERNS[name]
     tokenizer = Tokenizer(models.BPE(ignore_merges=ignore))
+    if nfc:
+        tokenizer.normalizer = normalizers.NFC()
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([
         pre_tokenizers.Split(Regex(pattern), "isolated"),
         pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
@@ -108,7 +122,7 @@ def train_tokenizer(name, folder, texts):
     tokenizer.train_from_iterator(texts, trainers.BpeTrainer(
         vocab_size=6000, special_tokens=SPECIALS, show_progress=False,
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet()))
-    tokenizer.add_tokens(PLAIN_ADDED)
+    tokenizer.add_tokens(PLAIN_ADDED + (ACCENTED if nfc else []))
     path = os.path.join(folder, name + ".json")
     tokenizer.save(path)
     return tokenizer, path
@@ -139,10 +153,30 @@ def check_tokenizers(probe, folder, seed, count):
         for ids, text_in, text_out, answer in zip(
                 theirs, texts_in, texts_out, ask(probe, "decode", path, lines)):
             ours = bytes.fromhex(answer).decode("utf-8")
-            if ours != text_out or ours != text_in:
+            if ours != text_out or (tokenizer.normalizer is None and ours != text_in):
                 differ(f"{name}: texts", ids, ours, text_out)
         check_mixed(probe, path, tokenizer, texts_in[:2000])
+        if tokenizer.normalizer is not None:
+            check_normalizer(probe, path, tokenizer)
     return total
+
+
+def check_normalizer(probe, path, tokenizer):
+    """Every code point alone, between marks, behind a letter that composes, and
+    as its decomposition; every pair that some code point decomposes to."""
+    nfd = normalizers.NFD()
+    codes = [c for c in range(0x110000) if not 0xD800 <= c < 0xE000]
+    for start in range(0, len(codes), 4096):
+        texts = []
+        for code in codes[start:start + 4096]:
+            char = chr(code)
+            texts.append("".join((char, " ", "\u0345", char, "\u0334 e", char, "\u0301 ",
+                                  unicodedata.normalize("NFD", char), " ", nfd.normalize_str(char))))
+        lines = ["U" + text.encode().hex() for text in texts]
+        theirs = tokenizer.encode_batch(texts, add_special_tokens=False)
+        for text, answer, encoded in zip(texts, ask(probe, "encode", path, lines), theirs):
+            if answer.split() != [str(i) for i in encoded.ids]:
+                differ("ids of a code point", text, answer, encoded.ids)
 
 
 def check_mixed(probe, path, tokenizer, texts):
@@ -196,7 +230,9 @@ QWEN_LIKE = """{%- if tools %}
         {{- '<|im_start|>' + message.role + '\\n' + content + '<|im_end|>' + '\\n' }}
     {%- elif message.role == "assistant" %}
         {%- set reasoning = '' %}
-        {%- if '</think>' in content %}
+        {%- if message.reasoning_content is string %}
+            {%- set reasoning = message.reasoning_content %}
+        {%- elif '</think>' in content %}
             {%- set reasoning = content.split('</think>')[0].rstrip('\\n').split('<think>')[-1].lstrip('\\n') %}
             {%- set content = content.split('</think>')[-1].lstrip('\\n') %}
         {%- endif %}
@@ -205,11 +241,25 @@ QWEN_LIKE = """{%- if tools %}
         {%- else %}
             {{- '<|im_start|>' + message.role + '\\n' + content }}
         {%- endif %}
+        {%- for tool_call in message.tool_calls or [] %}
+            {%- set call = tool_call.function or tool_call %}
+            {{- '\\n' if content or not loop.first }}
+            {{- '<tool_call>\\n{"name": "' ~ call.name ~ '", "arguments": ' }}
+            {{- call.arguments if call.arguments is string else call.arguments | tojson }}
+            {{- '}\\n</tool_call>' }}
+        {%- endfor %}
         {{- '<|im_end|>\\n' }}
+    {%- elif message.role == "tool" %}
+        {{- '<|im_start|>user' if loop.previtem is undefined or loop.previtem.role != "tool" }}
+        {{- '\\n<tool_response>\\n' + content + '\\n</tool_response>' }}
+        {{- '<|im_end|>\\n' if loop.last or loop.nextitem.role != "tool" }}
     {%- endif %}
 {%- endfor %}
 {%- if add_generation_prompt %}
     {{- '<|im_start|>assistant\\n' }}
+    {%- if enable_thinking is defined and enable_thinking is false %}
+        {{- '<think>\\n\\n</think>\\n\\n' }}
+    {%- endif %}
 {%- endif %}
 """
 
@@ -250,18 +300,30 @@ def random_chat(rng, lists):
         if role == "assistant" and rng.random() < 0.3:
             message["thinking"] = random_text(rng)
         if role == "assistant" and rng.random() < 0.3:
-            message["tool_calls"] = [
-                {"type": "function", "function": {"name": "f", "arguments": {
-                    f"a{j}": random_value(rng) for j in range(rng.randint(0, 3))}}}
-                for _ in range(rng.randint(1, 2))]
+            message["reasoning_content"] = rng.choice([None, random_text(rng)])
         messages.append(message)
-    tools = [{"name": "t", "parameters": random_value(rng)} for _ in range(rng.randint(1, 2))]
+        if role == "assistant" and rng.random() < 0.3:
+            message["tool_calls"] = [random_call(rng) for _ in range(rng.randint(1, 2))]
+            messages += [{"role": "tool", "content": random_text(rng)}
+                         for _ in range(rng.randint(0, len(message["tool_calls"])))]
+    tools = [{"type": "function", "function": {"name": "t", "parameters": random_value(rng)}}
+             for _ in range(rng.randint(1, 2))]
+    variables = {"keep_past_thinking": True} if rng.random() < 0.3 else {}
+    if rng.random() < 0.5:
+        variables["enable_thinking"] = rng.random() < 0.3
     return {"messages": messages, "tools": tools if rng.random() < 0.3 else None,
             "add_generation_prompt": rng.random() < 0.7, "bos": "<|startoftext|>",
-            "variables": {"keep_past_thinking": True} if rng.random() < 0.3 else {}, "now": int(time.time())}
+            "variables": variables, "now": int(time.time())}
 
 
-def check_templates(probe, folder, seed, count):
+def random_call(rng):
+    """A tool call of a message: both layouts, arguments as a mapping or as text."""
+    arguments = {f"a{j}": random_value(rng) for j in range(rng.randint(0, 3))}
+    call = {"name": "f", "arguments": json.dumps(arguments) if rng.random() < 0.2 else arguments}
+    return call if rng.random() < 0.2 else {"type": "function", "function": call}
+
+
+def check_templates(probe, folder, seed, count, extra):
     sources = {}
     with open(os.path.join(ROOT, "test/data/demo/chat_template.jinja"), encoding="utf-8") as file:
         sources["demo"] = (file.read(), True)
@@ -273,7 +335,10 @@ def check_templates(probe, folder, seed, count):
             sources["released"] = (file.read(), True)
     else:
         print("released template skipped: RILL_FIXTURES is not set")
-    total = 0
+    for path in extra:
+        with open(path, encoding="utf-8") as file:
+            sources[os.path.basename(path)] = (file.read(), False)
+    total, raised = 0, 0
     for name, (source, lists) in sources.items():
         place = os.path.join(folder, name)
         os.makedirs(place)
@@ -293,6 +358,7 @@ def check_templates(probe, folder, seed, count):
                 theirs = None
                 if not answer.startswith("error"):
                     differ(f"{name}: results", chat, answer, error)
+                raised += 1
                 continue
             if not answer.startswith("ok"):
                 differ(f"{name}: results", chat, bytes.fromhex(answer.split()[2]), theirs)
@@ -300,7 +366,7 @@ def check_templates(probe, folder, seed, count):
             if ours != theirs:
                 differ(f"{name}: prompts", chat, ours, theirs)
             total += 1
-    return total
+    return total, raised
 
 
 # --- pictures ------------------------------------------------------------------------
@@ -399,6 +465,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--probe", required=True)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--template", action="append", default=[], help="another one to compare")
     parser.add_argument("--strings", type=int, default=70_000, help="per tokenizer")
     args = parser.parse_args()
     os.environ["TZ"] = "UTC"
@@ -407,10 +474,11 @@ def main():
         print(f"{pixels} pictures: patches equal within one level (largest difference {worst:.5f})")
         sizes = check_counts(args.probe, folder, args.seed, 1000)
         print(f"{sizes} sizes: grids and counts equal")
-        chats = check_templates(args.probe, folder, args.seed, 400)
-        print(f"{chats} conversations: prompts equal")
+        chats, raised = check_templates(args.probe, folder, args.seed, 400, args.template)
+        print(f"{chats} conversations: prompts equal; {raised} refused by both")
         strings = check_tokenizers(args.probe, folder, args.seed, args.strings)
-        print(f"{strings} encodings with {len(PATTERNS)} tokenizers: ids equal, texts round-trip")
+        print(f"{strings} encodings with {len(PATTERNS)} tokenizers: ids equal, texts round-trip; "
+              "NFC of every code point equal")
     print(f"text --seed {args.seed}: holds")
 
 

@@ -8,6 +8,7 @@
 #include "runtime/formats/mapped_file.h"
 #include "runtime/generate/generator.h"
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <ctime>
@@ -57,21 +58,72 @@ static JsonValue message(const char *role, size_t images,
   return JsonValue::Object{{"role", role}, {"content", content}};
 }
 
-static rt::Result<JsonValue> buildMessages(const GenerateFlags &flags,
-                                           const std::string &text) {
-  if (!flags.messagesFile.empty()) {
-    RILL_ASSIGN(JsonValue root, rt::readJsonFile(flags.messagesFile));
-    if (const JsonValue *inner = root.find("messages")) {
-      return *inner;
+/// Adds the members of `object` to the template's variables; a name given
+/// before keeps its place and takes the new value.
+static rt::Status addVariables(const rt::JsonField &object,
+                               JsonValue::Object &variables) {
+  RILL_ASSIGN(auto members, object.members());
+  for (const auto &[key, field] : members) {
+    for (const char *own : {"messages", "tools", "add_generation_prompt"}) {
+      if (key == own) {
+        return field.error("the prompt's own variable cannot be set here");
+      }
     }
-    return root;
+    auto same = std::find_if(
+        variables.begin(), variables.end(),
+        [&, &key = key](const rt::JsonMember &m) { return m.key == key; });
+    if (same == variables.end()) {
+      same = variables.insert(same, {key, JsonValue()});
+    }
+    same->value = field.get();
   }
-  JsonValue::Array list;
-  if (!flags.systemPrompt.empty()) {
-    list.push_back(message("system", 0, flags.systemPrompt));
+  return {};
+}
+
+/// The file of --messages: a list of messages, or an object with messages,
+/// tools and chat_template_kwargs as in a request to a chat server.
+static rt::Status readMessages(const std::string &path, rt::ChatInput &input) {
+  RILL_ASSIGN(JsonValue root, rt::readJsonFile(path));
+  if (!root.asObject()) {
+    input.messages = std::move(root);
+    return {};
   }
-  list.push_back(message("user", flags.images.size(), text));
-  return JsonValue(list);
+  rt::JsonField file(root, path);
+  RILL_ASSIGN(rt::JsonField messages, file.at("messages"));
+  input.messages = messages.get();
+  if (auto tools = file.findValue("tools")) {
+    input.tools = tools->get();
+  }
+  auto variables = file.findValue("chat_template_kwargs");
+  return variables ? addVariables(*variables, input.variables) : rt::Status();
+}
+
+/// What --chat-template-kwargs says.
+static rt::Status readVariables(const GenerateFlags &flags,
+                                rt::ChatInput &input) {
+  if (flags.templateVariables.empty()) {
+    return {};
+  }
+  const std::string name = "--chat-template-kwargs";
+  RILL_ASSIGN(JsonValue root, rt::parseJson(flags.templateVariables, name));
+  return addVariables(rt::JsonField(root, name), input.variables);
+}
+
+static rt::Result<rt::ChatInput> buildInput(const GenerateFlags &flags,
+                                            const std::string &text) {
+  rt::ChatInput input;
+  if (!flags.messagesFile.empty()) {
+    RILL_TRY(readMessages(flags.messagesFile, input));
+  } else {
+    JsonValue::Array list;
+    if (!flags.systemPrompt.empty()) {
+      list.push_back(message("system", 0, flags.systemPrompt));
+    }
+    list.push_back(message("user", flags.images.size(), text));
+    input.messages = std::move(list);
+  }
+  RILL_TRY(readVariables(flags, input));
+  return input;
 }
 
 static rt::GenerateOptions optionsOf(const GenerateFlags &flags,
@@ -139,7 +191,7 @@ static void printStats(const rt::Generated &result, size_t promptTokens) {
   }
 }
 
-static void printTokens(const std::vector<int64_t> &ids) {
+static void printTokens(std::span<const int64_t> ids) {
   std::printf("tokens:");
   for (int64_t id : ids) {
     std::printf(" %lld", (long long)id);
@@ -147,26 +199,33 @@ static void printTokens(const std::vector<int64_t> &ids) {
   std::printf("\n");
 }
 
-/// Renders, generates, prints. Appends the answer to `answer`.
+/// Renders, generates, prints; with null `input`, `raw` is the prompt. Sets
+/// `answer`.
 static rt::Status answer(rt::Generator &generator, const GenerateFlags &flags,
-                         const JsonValue *messages, const std::string &raw,
+                         rt::ChatInput *input, const std::string &raw,
                          std::string &answer) {
   std::vector<rt::TextSpan> spans = {{raw, true}};
-  if (messages) {
-    rt::ChatInput input;
-    input.messages = *messages;
-    input.now = std::time(nullptr);
-    RILL_ASSIGN(spans, generator.render(input));
+  if (input) {
+    input->now = std::time(nullptr);
+    RILL_ASSIGN(spans, generator.render(*input));
   }
   if (flags.printPrompt) {
     for (const rt::TextSpan &span : spans) {
       std::printf("%s", span.text.c_str());
     }
     std::printf("\n");
-    return {};
+    if (!flags.tokens) {
+      return {};
+    }
   }
   RILL_ASSIGN(auto prompt, generator.prompt(spans));
-  size_t count = rt::promptIds(prompt).size();
+  std::vector<int32_t> promptIds = rt::promptIds(prompt);
+  std::vector<int64_t> ids(promptIds.begin(), promptIds.end());
+  if (flags.printPrompt) {
+    printTokens(ids);
+    return {};
+  }
+  size_t count = ids.size();
   if (flags.countTokens) {
     for (const rt::PromptSegment &segment : prompt) {
       if (segment.image >= 0) {
@@ -205,6 +264,8 @@ static rt::Status answer(rt::Generator &generator, const GenerateFlags &flags,
 
 /// /image F, /clear, /stats, /save F, /quit; anything else is a message.
 static rt::Status chat(rt::Generator &generator, GenerateFlags flags) {
+  rt::ChatInput input;
+  RILL_TRY(readVariables(flags, input));
   JsonValue::Array messages;
   size_t images = 0;
   for (std::string line;
@@ -246,9 +307,9 @@ static rt::Status chat(rt::Generator &generator, GenerateFlags flags) {
       continue;
     }
     messages.push_back(message("user", images, line));
-    JsonValue all(messages);
+    input.messages = messages;
     std::string text;
-    rt::Status status = answer(generator, flags, &all, "", text);
+    rt::Status status = answer(generator, flags, &input, "", text);
     if (!status.ok()) {
       messages.pop_back();
       std::fprintf(stderr, "%s\n", status.get().render().c_str());
@@ -293,6 +354,6 @@ rt::Status rill::tools::runGenerate(const rill_model *model,
   if (flags.raw) {
     return answer(*generator, flags, nullptr, text, ignored);
   }
-  RILL_ASSIGN(JsonValue messages, buildMessages(flags, text));
-  return answer(*generator, flags, &messages, "", ignored);
+  RILL_ASSIGN(rt::ChatInput input, buildInput(flags, text));
+  return answer(*generator, flags, &input, "", ignored);
 }

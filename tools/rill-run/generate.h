@@ -19,6 +19,7 @@ namespace rill::tools {
 struct GenerateFlags {
   std::optional<std::string> prompt;
   std::string promptFile, systemPrompt, messagesFile;
+  std::string templateVariables; ///< a JSON object, or empty
   std::vector<std::string> images, stop;
   int64_t maxNewTokens = 256;
   std::optional<double> temperature, topP, minP, repeatPenalty;

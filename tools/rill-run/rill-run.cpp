@@ -50,7 +50,12 @@ static void addGenerateFlags(tools::Tool &tool, tools::GenerateFlags &flags) {
   tool.option("-f,--file", flags.promptFile, "read the message from a file");
   tool.option("--system-prompt", flags.systemPrompt, "the system message");
   tool.option("--image", flags.images, "a picture (repeat; - is stdin)");
-  tool.option("--messages", flags.messagesFile, "a JSON list of messages");
+  tool.option("--messages", flags.messagesFile,
+              "a JSON list of messages, or an object with messages, tools and "
+              "chat_template_kwargs");
+  tool.option("--chat-template-kwargs", flags.templateVariables,
+              "a JSON object of variables for the chat template, as "
+              "{\"enable_thinking\": false}");
   tool.flag("--raw", flags.raw, "no chat template; special tokens are read");
   tool.option("-n,--max-new-tokens,--n-predict", flags.maxNewTokens,
               "tokens at most")
@@ -82,7 +87,7 @@ static void addGenerateFlags(tools::Tool &tool, tools::GenerateFlags &flags) {
   tool.flag("--count-tokens", flags.countTokens,
             "print tokens per picture and text, and end");
   tool.flag("--print-prompt", flags.printPrompt,
-            "print the rendered template, and end");
+            "print the rendered template (with --tokens its ids too), and end");
 }
 
 static rt::Status run(const Flags &flags) {

@@ -107,16 +107,11 @@ static rt::Status readLayers(Section &top, Section &inner, DraftConfig &draft) {
   RILL_ASSIGN(int64_t count,
               top.integer({"num_hidden_layers"}, std::nullopt, 1, 4096));
   draft.layers.resize(count);
-  auto types = top.first({"layer_types"});
-  std::vector<std::string> kinds(count, "full_attention");
-  if (types) {
-    RILL_ASSIGN(kinds, types->asStrings());
-  }
-  if (static_cast<int64_t>(kinds.size()) != count) {
-    return types->error(
-        rt::format("has %zu entries but num_hidden_layers is %lld",
-                   kinds.size(), (long long)count));
-  }
+  RILL_ASSIGN(
+      auto types,
+      readLayerTypes(top, count, {"full_attention", "sliding_attention"}));
+  std::vector<std::string> kinds =
+      types.value_or(std::vector<std::string>(count, "full_attention"));
   auto causal = inner.first({"causal"});
   auto topCausal = top.first({"is_causal"});
   causal = topCausal ? topCausal : causal;
@@ -127,12 +122,6 @@ static rt::Status readLayers(Section &top, Section &inner, DraftConfig &draft) {
   top.ignore({"use_sliding_window", "max_window_layers"});
   for (int64_t i = 0; i < count; ++i) {
     bool sliding = kinds[i] == "sliding_attention";
-    if (!sliding && kinds[i] != "full_attention") {
-      return rt::makeError(rt::ErrorCode::ConfigUnsupported, types->where(),
-                           "layer type \"" + kinds[i] +
-                               "\" is neither full_attention nor "
-                               "sliding_attention");
-    }
     bool inBlock = sliding;
     if (causal) {
       RILL_ASSIGN(inBlock, causal->asBool());

@@ -40,10 +40,11 @@ static rt::Result<int64_t> effectiveFeedForward(Section &section) {
   return multiple * ((width + multiple - 1) / multiple);
 }
 
-static rt::Status readLayerTypes(Section &section, TextConfig &text) {
+static rt::Status readLayers(Section &section, TextConfig &text) {
   RILL_ASSIGN(int64_t layers,
               section.integer({"num_hidden_layers"}, 32, 1, 4096));
-  auto types = section.first({"layer_types"});
+  RILL_ASSIGN(auto types,
+              readLayerTypes(section, layers, {"conv", "full_attention"}));
   auto indices = section.first({"full_attn_idxs"});
   if (!types) {
     text.isAttention.assign(layers, !indices);
@@ -61,18 +62,7 @@ static rt::Status readLayerTypes(Section &section, TextConfig &text) {
     }
     return {};
   }
-  RILL_ASSIGN(auto list, types->asStrings());
-  if (static_cast<int64_t>(list.size()) != layers) {
-    return types->error(
-        rt::format("has %zu entries but num_hidden_layers is %lld", list.size(),
-                   (long long)layers));
-  }
-  for (const std::string &type : list) {
-    if (type != "conv" && type != "full_attention") {
-      return rt::makeError(rt::ErrorCode::ConfigUnsupported, types->where(),
-                           "layer type \"" + type +
-                               "\" is neither conv nor full_attention");
-    }
+  for (const std::string &type : *types) {
     text.isAttention.push_back(type == "full_attention");
   }
   return {};
@@ -100,7 +90,7 @@ static rt::Status readText(Section section, ModelConfig &model, bool strict) {
               section.integer({"hidden_size", "block_dim"}, 2560, 1, kMaxDim));
   RILL_ASSIGN(text.vocab, section.integer({"vocab_size"}, 65536, 1, 1 << 24));
   RILL_ASSIGN(text.feedForward, effectiveFeedForward(section));
-  RILL_TRY(readLayerTypes(section, text));
+  RILL_TRY(readLayers(section, text));
   RILL_TRY(readHeads(section, text));
   RILL_ASSIGN(text.ropeTheta, readRopeTheta(section, 1e6));
   RILL_ASSIGN(text.normEps,

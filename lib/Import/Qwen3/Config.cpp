@@ -18,23 +18,8 @@ static rt::Status readLayers(Section &section, TextConfig &text) {
   // Without use_sliding_window neither has an effect.
   section.ignore({"sliding_window", "max_window_layers"});
   text.isAttention.assign(layers, true);
-  auto types = section.first({"layer_types"});
-  if (!types) {
-    return {};
-  }
-  RILL_ASSIGN(auto list, types->asStrings());
-  if (static_cast<int64_t>(list.size()) != layers) {
-    return types->error(
-        rt::format("has %zu entries but num_hidden_layers is %lld", list.size(),
-                   (long long)layers));
-  }
-  for (const std::string &type : list) {
-    if (type != "full_attention") {
-      return rt::makeError(rt::ErrorCode::ConfigUnsupported, types->where(),
-                           "layer type \"" + type + "\" is not full_attention");
-    }
-  }
-  return {};
+  auto types = readLayerTypes(section, layers, {"full_attention"});
+  return types.ok() ? rt::Status() : types.error();
 }
 
 static rt::Status readText(Section section, ModelConfig &model, bool strict) {

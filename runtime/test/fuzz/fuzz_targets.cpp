@@ -6,9 +6,14 @@
 #include "runtime/test/fuzz/fuzz_targets.h"
 
 #include "runtime/formats/chat_template.h"
+#include "runtime/formats/nfc.h"
 #include "runtime/formats/npy.h"
+#include "runtime/formats/utf8.h"
 #include "runtime/generate/image_processor.h"
 #include "runtime/generate/sampling.h"
+
+#include <algorithm>
+#include <cstdlib>
 
 using namespace rill::rt;
 using rill::test::fuzzManifest;
@@ -55,10 +60,29 @@ static void fuzzConfig(std::span<const uint8_t> bytes) {
 static void fuzzTokenizer(std::span<const uint8_t> bytes) {
   auto tokenizer = Tokenizer::parse(textOf(bytes), "fuzz");
   if (tokenizer.ok()) {
-    auto ids = tokenizer->encode("Hello, 1234 wörld!\n  <|im_end|>'s", true);
+    auto ids = tokenizer->encode(
+        "Hello, 1234 wörld!\n  <|im_end|>'s e\u0323\u0301\u1100\u1161", true);
     if (ids.ok()) {
       (void)tokenizer->decode(*ids, false);
     }
+  }
+}
+
+/// Any text: form C is well-formed and its own form C, and every byte has an
+/// origin, the user's where the text is the user's.
+static void fuzzNfc(std::span<const uint8_t> bytes) {
+  std::string text = replaceInvalidUtf8(textOf(bytes));
+  std::vector<bool> isTemplate(text.size());
+  normalizeNfc(text, isTemplate);
+  std::string again = text;
+  std::vector<bool> isTemplateToo(text.size(), true);
+  normalizeNfc(again, isTemplateToo);
+  if (!isUtf8(text) || again != text || isTemplate.size() != text.size() ||
+      std::find(isTemplate.begin(), isTemplate.end(), true) !=
+          isTemplate.end() ||
+      std::find(isTemplateToo.begin(), isTemplateToo.end(), false) !=
+          isTemplateToo.end()) {
+    abort();
   }
 }
 
@@ -98,6 +122,7 @@ std::span<const FuzzTarget> rill::test::fuzzTargets() {
                                             {"index", fuzzIndex},
                                             {"config", fuzzConfig},
                                             {"tokenizer", fuzzTokenizer},
+                                            {"nfc", fuzzNfc},
                                             {"template", fuzzTemplate},
                                             {"image", fuzzImage},
                                             {"npy", fuzzNpy},
