@@ -49,6 +49,13 @@ struct QueueNeeds {
   uint64_t inputBytes = 0, outputBytes = 0; ///< of a call, at most
 };
 
+/// What a queue takes beside what is allocated of it.
+struct QueueBytes {
+  uint64_t host = 0, device = 0;
+};
+QueueBytes cpuQueueBytes(const QueueNeeds &needs);
+QueueBytes cudaQueueBytes(const QueueNeeds &needs);
+
 /// Memory and execution for one session; one thread at a time.
 class Queue {
 public:
@@ -87,6 +94,12 @@ public:
   virtual Result<std::unique_ptr<Queue>>
   queue(const QueueNeeds &needs) const = 0;
 };
+
+/// The target of the artifact that suits this processor best. Errors: NoCode.
+Result<const TargetInfo *> chooseCpuTarget(const Artifact &artifact);
+
+/// Bytes of the weights' copies on a CUDA device.
+uint64_t cudaWeightBytes(const Manifest &manifest);
 
 /// Loads the best code of the artifact that this processor runs. `weights`
 /// must outlive the device. Errors: NoCode, CodeInvalid.

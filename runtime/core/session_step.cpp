@@ -94,7 +94,7 @@ Status Session::setIds(int64_t sequence, int64_t first,
                             (long long)first, (long long)count,
                             (long long)capacity));
   }
-  uint8_t *to = states + offsets[state - list.begin()] +
+  uint8_t *to = states + layout.stateOffsets[state - list.begin()] +
                 (sequence * capacity + first) * sizeof(int64_t);
   return ids.empty() ? Status()
                      : queue->write(to, ids.data(), ids.size_bytes());

@@ -54,7 +54,8 @@ typedef struct rill_tensor {
 
 typedef struct rill_open_options {
   size_t size;                /* sizeof(rill_open_options) */
-  const char *weights_folder; /* for external weights; NULL: beside the file */
+  const char *weights_folder; /* for external weights; NULL: beside the file,
+                                 or the working folder where it has no path */
   const char *expected_content_id; /* NULL, or "sha256:..." that must match */
   int32_t verify;                  /* 0: header, plans, code; 1: weights too */
   int32_t inspect_only;            /* 1: never map code as executable */
@@ -67,6 +68,11 @@ typedef struct rill_open_options {
 RILL_API rill_status rill_open(const char *path,
                                const rill_open_options *options,
                                rill_model **out);
+/* The artifact in an open regular file. `fd` stays the caller's and may be
+ * closed afterwards: the model has a mapping of its own. The file must not be
+ * truncated while the model lives. */
+RILL_API rill_status rill_open_fd(int fd, const rill_open_options *options,
+                                  rill_model **out);
 /* The bytes must stay valid and unchanged until rill_close. */
 RILL_API rill_status rill_open_memory(const void *data, size_t bytes,
                                       const rill_open_options *options,
@@ -81,7 +87,8 @@ RILL_API rill_status rill_section(const rill_model *model, size_t index,
 
 typedef struct rill_session_options {
   size_t size;        /* sizeof(rill_session_options) */
-  const char *device; /* NULL or "auto": the model's; else it must be that */
+  const char *device; /* NULL or "auto": the model's; else it must be that
+                       * device or target */
   int32_t threads;    /* 0: RILL_NUM_THREADS, else the number of cores */
 } rill_session_options;
 
@@ -125,9 +132,67 @@ RILL_API rill_status rill_session_set_ids(rill_session *session,
 /* Bytes of the states, the arena, worker scratch and staging. */
 RILL_API size_t rill_session_bytes(const rill_session *session);
 
+/* What a model and one session of it take, in bytes. Not in it: the code, what
+ * the CUDA driver takes for its context and graphs, the stacks of worker
+ * threads, and a few KB of bookkeeping. */
+typedef struct rill_memory_plan {
+  size_t size;             /* sizeof(rill_memory_plan) */
+  const char *target;      /* whose code it is about; owned by the model */
+  uint64_t weights_mapped; /* read in place: pages of files, or the caller's */
+  uint64_t weights_host;   /* synthetic ones, generated when opening */
+  uint64_t weights_device; /* copies on a CUDA device */
+  uint64_t states, arena;  /* host memory on the CPU, else the device's */
+  uint64_t staging;        /* inputs and outputs on a CUDA device */
+  /* Scratch of worker threads, pinned staging, control blocks. */
+  uint64_t queue_host, queue_device;
+  uint64_t session_bytes;            /* what rill_session_bytes will say */
+  uint64_t host_bytes, device_bytes; /* sums, without weights_mapped */
+} rill_memory_plan;
+
+/* The plan for a session with these options, before there is one; nothing is
+ * allocated and no device is asked. A model opened with inspect_only has no
+ * device: name one, "cpu", "cuda" (of several CUDA targets the one whose
+ * session takes most) or a target such as "sm_90a". */
+RILL_API rill_status rill_plan_bytes(const rill_model *model,
+                                     const rill_session_options *options,
+                                     rill_memory_plan *out);
+
 RILL_API size_t rill_method_count(const rill_model *model);
 /* Name of method i; owned by the model. */
 RILL_API const char *rill_method_name(const rill_model *model, size_t index);
+
+typedef struct rill_method_info {
+  size_t size; /* sizeof(rill_method_info) */
+  size_t input_count, output_count;
+  int32_t appends; /* 1: a call adds S rows to every sequence */
+  int32_t commits; /* 1: a decode step: feeds rill_session_set_next's token */
+} rill_method_info;
+
+/* An input or output of a method. A dimension is fixed, or a shape symbol (S
+ * rows, h and w patches), or an expression of them; S, h and w have the same
+ * value in all inputs and outputs of a call. */
+typedef struct rill_value_info {
+  size_t size;      /* sizeof(rill_value_info) */
+  const char *name; /* owned by the model */
+  int32_t dtype, rank;
+  int64_t shape[8];          /* -1: differs from call to call */
+  int64_t least[8], most[8]; /* of the calls that the artifact has code for */
+  char symbols[8];           /* 0 fixed, 'S', 'h', 'w', '*' an expression */
+  int64_t limit;             /* integers: 0 <= value < limit; 0: any */
+  size_t most_bytes;         /* no call needs more */
+} rill_value_info;
+
+/* What a method takes and gives; `out->size` is set by the caller. Also for
+ * models opened with inspect_only. */
+RILL_API rill_status rill_method_signature(const rill_model *model,
+                                           const char *method,
+                                           rill_method_info *out);
+RILL_API rill_status rill_method_input(const rill_model *model,
+                                       const char *method, size_t index,
+                                       rill_value_info *out);
+RILL_API rill_status rill_method_output(const rill_model *model,
+                                        const char *method, size_t index,
+                                        rill_value_info *out);
 
 /* Runs a method. Inputs in manifest order; an output's data must have room
  * for its bytes, its shape is written. A method that appends to states

@@ -76,6 +76,10 @@ Result<std::unique_ptr<Queue>> CpuQueue::create(const CpuCode &code,
   return std::unique_ptr<Queue>(std::move(queue));
 }
 
+QueueBytes rill::rt::cpuQueueBytes(const QueueNeeds &needs) {
+  return {Workers::scratchBytes(needs.threads, needs.scratchBytes), 0};
+}
+
 Status CpuQueue::run(const Call &call) {
   for (size_t i = 0; i < call.launches.size(); ++i) {
     const Launch &launch = call.launches[i];
@@ -85,8 +89,7 @@ Status CpuQueue::run(const Call &call) {
   return {};
 }
 
-Result<std::unique_ptr<Device>> rill::rt::openCpu(const Artifact &artifact,
-                                                  const Weights &weights) {
+Result<const TargetInfo *> rill::rt::chooseCpuTarget(const Artifact &artifact) {
   const TargetInfo *chosen = nullptr;
   std::string have, here;
   for (const TargetInfo &target : artifact.manifest().targets) {
@@ -107,6 +110,12 @@ Result<std::unique_ptr<Device>> rill::rt::openCpu(const Artifact &artifact,
                          (here.empty() ? "none of Rill's levels" : here),
                      "compile with --target x86-64-v3");
   }
+  return chosen;
+}
+
+Result<std::unique_ptr<Device>> rill::rt::openCpu(const Artifact &artifact,
+                                                  const Weights &weights) {
+  RILL_ASSIGN(const TargetInfo *chosen, chooseCpuTarget(artifact));
   RILL_ASSIGN(CpuCode code,
               CpuCode::load(artifact.bytes(*chosen->elf), chosen->kernels,
                             artifact.name() + ", code for " + chosen->arch));

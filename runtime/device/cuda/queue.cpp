@@ -86,6 +86,15 @@ CudaQueue::~CudaQueue() {
   }
 }
 
+/// Control block, inputs and outputs of a call.
+static uint64_t pinnedBytes(const QueueNeeds &needs) {
+  return aligned(needs.controlBytes) + needs.inputBytes + needs.outputBytes;
+}
+
+QueueBytes rill::rt::cudaQueueBytes(const QueueNeeds &needs) {
+  return {pinnedBytes(needs), needs.controlBytes};
+}
+
 Status CudaQueue::open(const QueueNeeds &needs) {
   Scope scope(driver, device.context);
   RILL_TRY(scope.status(device.label));
@@ -93,7 +102,7 @@ Status CudaQueue::open(const QueueNeeds &needs) {
   RILL_TRY(check(driver.streamCreate(&stream, kNonBlocking), "cuStreamCreate"));
   controlBytes = needs.controlBytes;
   inputBytes = needs.inputBytes;
-  uint64_t bytes = aligned(controlBytes) + needs.inputBytes + needs.outputBytes;
+  uint64_t bytes = pinnedBytes(needs);
   void *memory = nullptr;
   RILL_TRY(driver.check(driver.memHostAlloc(&memory, bytes, 0),
                         "cuMemHostAlloc", "pinned staging of the session"));
