@@ -186,6 +186,18 @@ rill_status rill_session_set_ids(rill_session *session, int64_t sequence,
   return toC(session->impl->setIds(sequence, first, {ids, count}));
 }
 
+rill_status rill_session_save(rill_session *session, void *data, size_t room,
+                              size_t *bytes) {
+  *bytes = session->impl->savedBytes();
+  return data ? toC(session->impl->save({static_cast<uint8_t *>(data), room}))
+              : nullptr;
+}
+
+rill_status rill_session_load(rill_session *session, const void *data,
+                              size_t bytes) {
+  return toC(session->impl->load({static_cast<const uint8_t *>(data), bytes}));
+}
+
 size_t rill_session_bytes(const rill_session *session) {
   return session->impl->bytes();
 }

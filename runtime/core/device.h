@@ -25,7 +25,8 @@ struct Launch {
   int64_t tiles;
 };
 
-/// A copy before (inputs) or behind (outputs) the launches of a call.
+/// A copy to the device (inputs of a call, `write`) or from it (outputs,
+/// `read`).
 struct Transfer {
   void *device, *host;
   uint64_t bytes;
@@ -71,7 +72,9 @@ public:
   /// and waits for all of it.
   virtual Status run(const Call &call) = 0;
   /// Copies host memory to the device, and waits.
-  virtual Status write(void *to, const void *from, uint64_t bytes) = 0;
+  virtual Status write(std::span<const Transfer> transfers) = 0;
+  /// Copies the device's memory to the host, and waits.
+  virtual Status read(std::span<const Transfer> transfers) = 0;
   /// Bytes held, `allocate`d ones included.
   virtual uint64_t bytes() const = 0;
 };

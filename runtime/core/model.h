@@ -74,6 +74,10 @@ public:
   int64_t length(int64_t sequence) const { return start()[sequence]; }
   int64_t batch() const { return control()->words[RILL_RT_CONTROL_BATCH]; }
   uint64_t bytes() const;
+  // rill.h: rill_session_save, rill_session_load (saved_session.cpp).
+  uint64_t savedBytes() const;
+  Status save(std::span<uint8_t> to);
+  Status load(std::span<const uint8_t> from);
   /// The address of a state, fixed for the session's life (tests).
   const void *stateData(size_t index) const {
     return states + layout.stateOffsets[index];
@@ -87,6 +91,9 @@ private:
   int64_t *start() const { return control()->per_sequence; }
   int64_t *tokens() const { return start() + batch(); }
   int64_t *positions() const { return tokens() + batch(); }
+  int64_t longest() const;
+  Status checkWords(std::span<const int64_t> words) const;
+  Status checkToken(int64_t token) const;
   Status checkSequence(const char *call, int64_t sequence) const;
   /// Of a method that commits: what it would feed is set.
   Status checkNext(const Method &method) const;

@@ -129,6 +129,19 @@ RILL_API rill_status rill_session_set_next(rill_session *session,
 RILL_API rill_status rill_session_set_ids(rill_session *session,
                                           int64_t sequence, int64_t first,
                                           const int64_t *ids, size_t count);
+/* A session as bytes: lengths, next tokens and positions, how to draw, and the
+ * states, rows only up to the longest sequence's length. *bytes is what it
+ * takes, also when `data` is NULL (then nothing is written) or has room for
+ * fewer (an error). */
+RILL_API rill_status rill_session_save(rill_session *session, void *data,
+                                       size_t room, size_t *bytes);
+/* Makes the session what it was when it was saved. Any session of the same
+ * artifact will do, on any of its devices; on another one later rows agree as
+ * far as its kernels do. The bytes are untrusted and checked whole first: on
+ * an error the session is unchanged, unless the device failed while copying;
+ * then it is empty, as after rill_session_reset. */
+RILL_API rill_status rill_session_load(rill_session *session, const void *data,
+                                       size_t bytes);
 /* Bytes of the states, the arena, worker scratch and staging. */
 RILL_API size_t rill_session_bytes(const rill_session *session);
 

@@ -25,8 +25,16 @@ public:
   }
   Status prepare(const Call &) override { return {}; }
   Status run(const Call &call) override;
-  Status write(void *to, const void *from, uint64_t bytes) override {
-    std::memcpy(to, from, bytes);
+  Status write(std::span<const Transfer> transfers) override {
+    for (const Transfer &transfer : transfers) {
+      std::memcpy(transfer.device, transfer.host, transfer.bytes);
+    }
+    return {};
+  }
+  Status read(std::span<const Transfer> transfers) override {
+    for (const Transfer &transfer : transfers) {
+      std::memcpy(transfer.host, transfer.device, transfer.bytes);
+    }
     return {};
   }
   uint64_t bytes() const override {

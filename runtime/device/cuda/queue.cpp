@@ -40,7 +40,8 @@ public:
   Result<void *> allocate(uint64_t bytes, const char *what) override;
   Status prepare(const Call &call) override;
   Status run(const Call &call) override;
-  Status write(void *to, const void *from, uint64_t bytes) override;
+  Status write(std::span<const Transfer> transfers) override;
+  Status read(std::span<const Transfer> transfers) override;
   uint64_t bytes() const override { return held; }
 
 private:
@@ -52,6 +53,7 @@ private:
     return driver.check(code, call, device.label);
   }
   Status settle(Status status);
+  Status checkAlive() const;
 
   const CudaDevice &device;
   const Driver &driver;
@@ -241,12 +243,17 @@ Status CudaQueue::settle(Status status) {
   return status;
 }
 
-Status CudaQueue::run(const Call &call) {
+Status CudaQueue::checkAlive() const {
   if (device.lost) {
     return makeError(ErrorCode::KernelFailed, device.label,
                      "an earlier error ended this model's CUDA context",
                      "close the model and open it again");
   }
+  return {};
+}
+
+Status CudaQueue::run(const Call &call) {
+  RILL_TRY(checkAlive());
   Scope scope(driver, device.context);
   RILL_TRY(scope.status(device.label));
   std::memcpy(pinned, call.control, controlBytes);
@@ -264,12 +271,29 @@ Status CudaQueue::run(const Call &call) {
   return {};
 }
 
-Status CudaQueue::write(void *to, const void *from, uint64_t bytes) {
+Status CudaQueue::write(std::span<const Transfer> transfers) {
+  RILL_TRY(checkAlive());
   Scope scope(driver, device.context);
   RILL_TRY(scope.status(device.label));
-  RILL_TRY(
-      settle(check(driver.memcpyHtoDAsync(addressOf(to), from, bytes, stream),
-                   "cuMemcpyHtoDAsync")));
+  for (const Transfer &transfer : transfers) {
+    RILL_TRY(settle(
+        check(driver.memcpyHtoDAsync(addressOf(transfer.device), transfer.host,
+                                     transfer.bytes, stream),
+              "cuMemcpyHtoDAsync")));
+  }
+  return settle(check(driver.streamSynchronize(stream), "cuStreamSynchronize"));
+}
+
+Status CudaQueue::read(std::span<const Transfer> transfers) {
+  RILL_TRY(checkAlive());
+  Scope scope(driver, device.context);
+  RILL_TRY(scope.status(device.label));
+  for (const Transfer &transfer : transfers) {
+    RILL_TRY(settle(
+        check(driver.memcpyDtoHAsync(transfer.host, addressOf(transfer.device),
+                                     transfer.bytes, stream),
+              "cuMemcpyDtoHAsync")));
+  }
   return settle(check(driver.streamSynchronize(stream), "cuStreamSynchronize"));
 }
 
