@@ -54,12 +54,14 @@ Bytes save(rill_session *session) {
   return saved;
 }
 
-/// "" when it loads, else "RILL-NNNN why".
+/// "" when it loads, else "RILL-NNNN where: why".
 std::string load(rill_session *session, const Bytes &saved) {
   rill_status error = rill_session_load(session, saved.data(), saved.size());
-  std::string text = error ? "RILL-" + std::to_string(rill_error_code(error)) +
-                                 " " + rill_error_why(error)
-                           : "";
+  std::string text;
+  if (error) {
+    text = "RILL-" + std::to_string(rill_error_code(error)) + " " +
+           rill_error_where(error) + ": " + rill_error_why(error);
+  }
   rill_error_free(error);
   return text;
 }
@@ -128,7 +130,7 @@ TEST_P(SavedSession, GoesOnAsTheSavedOne) {
     EXPECT_EQ(save(session), saved);
     EXPECT_EQ(steps(session, 12), wanted);
   }
-  // And not for want of any memory: without the saved rows it goes otherwise.
+  // Nor did saving change the session: one that is never saved goes on so.
   rill_session *other = opened.session();
   feed(other);
   EXPECT_EQ(steps(other, 3), before);
