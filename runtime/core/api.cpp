@@ -69,6 +69,16 @@ rill_status rill_error_create(int code, const char *where, const char *why,
 
 const char *rill_version(void) { return "0.1.0"; }
 
+rill_status rill_set_allocator(const rill_allocator *given) {
+  rill_allocator allocator = withDefaults(given);
+  if (given && (!allocator.allocate || !allocator.release)) {
+    return toC(makeError(ErrorCode::InputInvalid, "rill_set_allocator",
+                         "allocate or release is NULL"));
+  }
+  setAllocator(given ? &allocator : nullptr);
+  return nullptr;
+}
+
 static rill_status openArtifact(Result<Artifact> artifact,
                                 const rill_open_options &options,
                                 rill_model **out) {

@@ -40,6 +40,24 @@ RILL_API rill_status rill_error_create(int code, const char *where,
 
 RILL_API const char *rill_version(void); /* "0.1.0" */
 
+/* Where large host memory comes from: states, arena, scratch of worker threads,
+ * control blocks, synthetic weights. Not: mapped files, a CUDA device's memory
+ * and pinned memory, small bookkeeping. Both functions may be called by any
+ * thread that opens models or makes sessions; none is called by rill_invoke. */
+typedef struct rill_allocator {
+  size_t size; /* sizeof(rill_allocator) */
+  /* `bytes` > 0 at an address that `align` (4096) divides, or NULL: the call
+   * that asked fails with RILL-6001. Rill sets the bytes to zero. */
+  void *(*allocate)(void *user, size_t bytes, size_t align);
+  void (*release)(void *user, void *memory, size_t bytes);
+  void *user;
+} rill_allocator;
+
+/* For all later allocations of the process; NULL: pages of the system. What
+ * exists goes back to the allocator that gave it, which must stay usable until
+ * then. The struct is copied. An error when a function is missing. */
+RILL_API rill_status rill_set_allocator(const rill_allocator *allocator);
+
 enum rill_dtype { RILL_F32 = 0, RILL_BF16 = 1, RILL_I64 = 2, RILL_F16 = 3 };
 
 /* A tensor of the caller: row-major, contiguous, host memory. `shape` has
