@@ -54,6 +54,15 @@ struct Counter {
   }
 };
 
+std::vector<uint8_t> saved(rill_session *session) {
+  size_t bytes = 0;
+  Compiled::expectOk(rill_session_save(session, nullptr, 0, &bytes));
+  std::vector<uint8_t> data(bytes);
+  Compiled::expectOk(
+      rill_session_save(session, data.data(), data.size(), &bytes));
+  return data;
+}
+
 /// Puts the system's pages back.
 struct Restore {
   ~Restore() { Compiled::expectOk(rill_set_allocator(nullptr)); }
@@ -72,6 +81,8 @@ TEST(Allocator, GivesAllOfASession) {
     rill_session *session = nullptr;
     Compiled::expectOk(rill_session_create(compiled.model, &options, &session));
     EXPECT_EQ(counter.bytes, int64_t(rill_session_bytes(session)));
+    // Zeroed, as pages of the system are.
+    EXPECT_EQ(saved(session), saved(compiled.session));
     int64_t calls = counter.calls;
     auto base = golden::variants()[0];
     EXPECT_EQ(golden::run(Compiled::backend(session), base, {}),

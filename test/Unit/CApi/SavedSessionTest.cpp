@@ -121,6 +121,7 @@ TEST_P(SavedSession, GoesOnAsTheSavedOne) {
   auto before = steps(first, 3);
   Bytes saved = save(first);
   auto wanted = steps(first, 12);
+  const Bytes end = save(first);
   // A fresh session, a used one, and the first itself.
   rill_session *used = opened.session();
   golden::run(Compiled::backend(used), golden::variants()[0], {});
@@ -129,6 +130,7 @@ TEST_P(SavedSession, GoesOnAsTheSavedOne) {
     EXPECT_EQ(rill_session_length(session, 0), 10);
     EXPECT_EQ(save(session), saved);
     EXPECT_EQ(steps(session, 12), wanted);
+    EXPECT_EQ(save(session), end);
   }
   // Nor did saving change the session: one that is never saved goes on so.
   rill_session *other = opened.session();
