@@ -46,7 +46,8 @@ private:
   Value keys(Value logits);
   Value reaches(Value keys, Value least);
   Value sum(Value low, Value high, const std::function<Value(Value)> &f);
-  Value firstOf(Value top);
+  /// The largest logit, and the first id that has it.
+  std::pair<Value, Value> largest();
 
   Value leastKey(Value goal, const std::function<Value(Value)> &measure);
   Value topK();
@@ -59,7 +60,7 @@ private:
   Location loc;
   SampleOp op;
   Memory penalised; ///< a bit per id
-  Value sequence, first, ids, penalty, temperature;
+  Value sequence, row, ids, penalty, temperature;
   int64_t vocabulary, lanes;
 };
 } // namespace
@@ -72,7 +73,7 @@ Draw::Draw(KernelCode &code, SampleOp op, const Memory &penalised, Value tile)
   while (vocabulary % lanes) {
     lanes /= 2;
   }
-  first = code.mul(tile, code.integer(vocabulary));
+  row = code.mul(tile, code.integer(vocabulary));
   ids = code.add(code.start(tile), code.controlWord(RILL_RT_CONTROL_S));
   penalty = toF32(code.controlReal(RILL_RT_CONTROL_REPEAT_PENALTY));
   temperature = toF32(code.controlReal(RILL_RT_CONTROL_TEMPERATURE));
@@ -122,7 +123,7 @@ void Draw::markHistory() {
 /// The logits of the ids from `id`, penalised; -inf for NaN, no -0.
 Value Draw::logits(Value id) {
   Value plain =
-      code.loadSome(code.memory(op.getLogits()), code.add(first, id), lanes);
+      code.loadSome(code.memory(op.getLogits()), code.add(row, id), lanes);
   Value nan =
       arith::CmpFOp::create(b, loc, arith::CmpFPredicate::UNO, plain, plain);
   plain = code.select(
@@ -132,7 +133,10 @@ Value Draw::logits(Value id) {
   Value bits = LLVM::LoadOp::create(b, loc, b.getI32Type(), at, 4);
   Value place = arith::TruncIOp::create(b, loc, b.getI32Type(),
                                         code.rem(id, code.integer(kWordBits)));
-  bits = all(arith::ShRUIOp::create(b, loc, bits, place));
+  Value own =
+      arith::AndIOp::create(b, loc, arith::ShRUIOp::create(b, loc, bits, place),
+                            word((int64_t(1) << lanes) - 1));
+  bits = all(own);
   if (lanes > 1) {
     SmallVector<int32_t> order;
     for (int32_t lane = 0; lane < lanes; ++lane) {
@@ -145,10 +149,19 @@ Value Draw::logits(Value id) {
     bits = arith::ShRUIOp::create(b, loc, bits, shifts);
   }
   Value marked = arith::TruncIOp::create(b, loc, lanesOf(b.getI1Type()), bits);
-  Value positive = code.fless(all(code.real(0.0)), plain);
-  Value other = code.select(positive, code.fdiv(plain, all(penalty)),
-                            code.fmul(plain, all(penalty)));
-  return code.fadd(code.select(marked, other, plain), all(code.real(0.0)));
+  // Few vectors hold a penalised id.
+  Value nowhere =
+      arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, own, word(0));
+  Value logits = code.selectBranch(
+      code.equal(nowhere, code.flag(false)),
+      [&]() -> SmallVector<Value> {
+        Value positive = code.fless(all(code.real(0.0)), plain);
+        Value other = code.select(positive, code.fdiv(plain, all(penalty)),
+                                  code.fmul(plain, all(penalty)));
+        return {code.select(marked, other, plain)};
+      },
+      plain)[0];
+  return code.fadd(logits, all(code.real(0.0)));
 }
 
 /// exp((l - top) / temperature): 1 for the largest, even where it is infinite.
@@ -188,26 +201,40 @@ Value Draw::sum(Value low, Value high, const std::function<Value(Value)> &f) {
                        [&](Value x, Value y) { return code.add(x, y); });
 }
 
-/// The first id whose logit is `top`.
-Value Draw::firstOf(Value top) {
-  Value none = code.integer(vocabulary);
-  auto place = [&](Value id) -> Value {
-    Value found = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OEQ,
-                                        logits(id), all(top));
-    Value index = all(id);
+/// One pass: key, then the complement of the id, as one integer per id.
+std::pair<Value, Value> Draw::largest() {
+  constexpr int64_t kIdBits = 32, kIdMask = 0xffffffff;
+  Type i64 = lanesOf(b.getI64Type());
+  auto ranked = [&](Value id) -> Value {
+    Value key = arith::ExtSIOp::create(b, loc, i64, keys(logits(id)));
+    key = arith::ShLIOp::create(b, loc, key, all(code.integer(kIdBits)));
+    Value rank = all(code.sub(code.integer(kIdMask), id));
     if (lanes > 1) {
       SmallVector<int64_t> order =
           llvm::to_vector(llvm::seq<int64_t>(0, lanes));
-      index = code.add(
-          index, arith::ConstantOp::create(
-                     b, loc,
-                     DenseElementsAttr::get(cast<ShapedType>(index.getType()),
-                                            ArrayRef<int64_t>(order))));
+      rank =
+          code.sub(rank, arith::ConstantOp::create(
+                             b, loc,
+                             DenseElementsAttr::get(cast<ShapedType>(i64),
+                                                    ArrayRef<int64_t>(order))));
     }
-    return code.select(found, index, all(none));
+    return arith::OrIOp::create(b, loc, key, rank);
   };
-  return code.foldSpan(code.integer(0), none, lanes, all(none), place,
-                       [&](Value x, Value y) { return code.min(x, y); });
+  Value best =
+      code.foldSpan(code.integer(0), code.integer(vocabulary), lanes,
+                    all(code.integer(std::numeric_limits<int64_t>::min())),
+                    ranked, [&](Value x, Value y) { return code.max(x, y); });
+  Value id =
+      code.sub(code.integer(kIdMask),
+               arith::AndIOp::create(b, loc, best, code.integer(kIdMask)));
+  Value key = arith::TruncIOp::create(
+      b, loc, b.getI32Type(),
+      arith::ShRSIOp::create(b, loc, best, code.integer(kIdBits)));
+  // The order of the keys is its own inverse.
+  Value sign = arith::ShRSIOp::create(b, loc, key, word(31));
+  Value bits = arith::XOrIOp::create(
+      b, loc, key, arith::AndIOp::create(b, loc, sign, word(0x7fffffff)));
+  return {arith::BitcastOp::create(b, loc, b.getF32Type(), bits), id};
 }
 
 /// The largest key at which `measure`, which falls with it, is `goal` at least;
@@ -344,20 +371,17 @@ Value Draw::drawn(const std::function<Value(Value)> &weights) {
 
 void Draw::emit() {
   markHistory();
-  double infinity = std::numeric_limits<double>::infinity();
-  Value top = code.foldSpan(
-      code.integer(0), code.integer(vocabulary), lanes,
-      all(code.real(-infinity)), [&](Value id) { return logits(id); },
-      [&](Value x, Value y) { return code.fmax(x, y); });
+  auto [top, first] = largest();
   Value cold = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OEQ,
                                      temperature, code.real(0.0));
-  Value empty = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OEQ, top,
-                                      code.real(-infinity));
+  Value empty = arith::CmpFOp::create(
+      b, loc, arith::CmpFPredicate::OEQ, top,
+      code.real(-std::numeric_limits<double>::infinity()));
   auto keep = [&](Value id) {
     code.once([&] { code.storeInteger(id, code.memory(op.getY()), sequence); });
   };
   Value greedy = code.either(cold, empty);
-  code.when(greedy, [&] { keep(firstOf(top)); });
+  code.when(greedy, [&] { keep(first); });
   code.when(code.equal(greedy, code.flag(false)), [&] {
     Value least = topP(top, topK());
     Value share = toF32(code.controlReal(RILL_RT_CONTROL_MIN_P));

@@ -159,8 +159,7 @@ rill_status rill_session_create(const rill_model *model,
 void rill_session_free(rill_session *session) { delete session; }
 
 rill_status rill_session_reset(rill_session *session) {
-  session->impl->reset();
-  return nullptr;
+  return toC(session->impl->reset());
 }
 
 int64_t rill_session_length(const rill_session *session, int64_t sequence) {

@@ -39,6 +39,9 @@ struct Call {
   std::span<const Launch> launches;
   rill_rt_control *control; ///< kernels of the CPU may write it
   std::span<const Transfer> inputs, outputs;
+  /// Ends a decode step: behind it the device's control block holds what the
+  /// next such call needs.
+  bool commits = false;
 };
 
 /// What a queue must have room for; it allocates nothing later.
@@ -71,6 +74,15 @@ public:
   /// Copies the inputs in, runs the launches in order, copies the outputs out,
   /// and waits for all of it.
   virtual Status run(const Call &call) = 0;
+  /// Whether a call that commits can be begun before the one in front of it
+  /// has ended.
+  virtual bool runsAhead() const { return false; }
+  /// Begins a call that commits, with the control block of `call`, or with
+  /// what the call begun before leaves on the device when `chained`. At most
+  /// two are begun and not ended.
+  virtual Status begin(const Call &call, bool chained);
+  /// Waits for the oldest call begun, and copies its outputs out.
+  virtual Status end(const Call &call);
   /// Copies host memory to the device, and waits.
   virtual Status write(std::span<const Transfer> transfers) = 0;
   /// Copies the device's memory to the host, and waits.
@@ -78,6 +90,11 @@ public:
   /// Bytes held, `allocate`d ones included.
   virtual uint64_t bytes() const = 0;
 };
+
+inline Status Queue::begin(const Call &, bool) {
+  return makeError(ErrorCode::Internal, "queue", "does not run ahead");
+}
+inline Status Queue::end(const Call &call) { return begin(call, false); }
 
 /// The code and weights of a model on one device. Immutable, shared by
 /// threads.

@@ -65,7 +65,7 @@ public:
   /// rill.h: rill_invoke. On error the lengths are unchanged.
   Status invoke(std::string_view method, std::span<const rill_tensor> inputs,
                 std::span<rill_tensor> outputs);
-  void reset();
+  Status reset();
   Status rollback(int64_t sequence, int64_t length);
   // rill.h: rill_session_set_...
   Status setDraw(const SamplingParams &sampling);
@@ -97,6 +97,12 @@ private:
   Status checkSequence(const char *call, int64_t sequence) const;
   /// Of a method that commits: what it would feed is set.
   Status checkNext(const Method &method) const;
+  /// Runs a call that commits, and begins the one behind it, which most often
+  /// comes next: the device does not wait for the host to read a token.
+  Status runAhead(const Call &call);
+  bool roomBehindStep() const;
+  /// Drops a step begun ahead. What it wrote lies behind the length.
+  Status settle();
   /// After a call that succeeded: lengths, next tokens and positions. Kernels
   /// may have written some of it (on the CPU) or not (other memory).
   void advance(const Method &method, int64_t rows,
@@ -125,6 +131,7 @@ private:
   const Model *model = nullptr;
   SessionLayout layout;
   std::unique_ptr<Queue> queue;
+  bool ahead = false; ///< the next step has begun
   Memory controlBlock;
   // Addresses of the device; staging is null where it uses host memory.
   uint8_t *states = nullptr, *arena = nullptr;

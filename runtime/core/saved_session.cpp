@@ -153,6 +153,7 @@ Status Session::save(std::span<uint8_t> to) {
                             to.size(), (unsigned long long)layout.bytes));
   }
   to = to.first(layout.bytes);
+  RILL_TRY(settle());
   // Padding is zero, whatever the caller's memory held.
   std::fill(to.begin(), to.begin() + layout.states, 0);
   std::vector<Transfer> transfers =
@@ -243,13 +244,14 @@ Status Session::load(std::span<const uint8_t> from) {
     return invalid(format("has %zu bytes but %llu belong to its lengths",
                           from.size(), (unsigned long long)layout.bytes));
   }
+  RILL_TRY(settle());
   // Transfers are of memory that a read would fill; a write only reads it.
   auto *data = const_cast<uint8_t *>(from.data());
   Status done = queue->write(savedTransfers(manifest, length, states,
                                             this->layout.stateOffsets,
                                             data + layout.states));
   if (!done.ok()) {
-    reset();
+    (void)reset(); // the first error is the one to tell
     return done;
   }
   std::copy_n(words.begin(), RILL_RT_CONTROL_HEAD_WORDS, control()->words);

@@ -121,13 +121,16 @@ uint64_t Session::bytes() const {
   return queue->bytes() + controlBlock.bytes();
 }
 
-void Session::reset() {
+Status Session::reset() {
+  RILL_TRY(settle());
   std::fill_n(start(), batch(), 0);
   std::fill(written.begin(), written.end(), 0);
   control()->words[RILL_RT_CONTROL_STEP] = 0;
+  return {};
 }
 
 Status Session::rollback(int64_t sequence, int64_t length) {
+  RILL_TRY(settle());
   if (sequence < 0 || sequence >= batch() || length < 0 ||
       length > start()[sequence]) {
     return makeError(ErrorCode::InputInvalid, "rollback",
@@ -330,8 +333,8 @@ Call Session::makeCall(size_t variant, const Symbols &symbols,
   control()->words[RILL_RT_CONTROL_S] = symbols.values[0];
   control()->words[RILL_RT_CONTROL_H] = symbols.values[1];
   control()->words[RILL_RT_CONTROL_W] = symbols.values[2];
-  return {variant,   symbols,        launches[variant],
-          control(), inputTransfers, outputTransfers};
+  return {variant,        symbols,         launches[variant],    control(),
+          inputTransfers, outputTransfers, entry.method->commits};
 }
 
 Status Session::invoke(std::string_view name,
@@ -350,6 +353,9 @@ Status Session::invoke(std::string_view name,
                             method->inputs.size(), method->outputs.size(),
                             inputs.size(), outputs.size()));
   }
+  if (!method->commits) {
+    RILL_TRY(settle());
+  }
   Symbols symbols;
   RILL_TRY(bindSymbols(*method, inputs, symbols));
   RILL_ASSIGN(size_t variant, chooseVariant(*method, symbols));
@@ -363,7 +369,9 @@ Status Session::invoke(std::string_view name,
   RILL_TRY(checkNext(*method));
   std::copy_n(start(), before.size(), before.begin());
   int64_t step = control()->words[RILL_RT_CONTROL_STEP];
-  Status done = queue->run(makeCall(variant, symbols, inputs, outputs));
+  Call call = makeCall(variant, symbols, inputs, outputs);
+  Status done =
+      method->commits && queue->runsAhead() ? runAhead(call) : queue->run(call);
   std::copy(before.begin(), before.end(), start());
   control()->words[RILL_RT_CONTROL_STEP] = step;
   RILL_TRY(std::move(done));

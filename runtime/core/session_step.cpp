@@ -13,6 +13,7 @@ using namespace rill::rt;
 
 Status Session::setDraw(const SamplingParams &sampling) {
   RILL_TRY(sampling.validate());
+  RILL_TRY(settle());
   auto bits = [](double value) { return std::bit_cast<int64_t>(value); };
   int64_t *words = control()->words;
   words[RILL_RT_CONTROL_SEED] = std::bit_cast<int64_t>(sampling.seed);
@@ -62,6 +63,10 @@ Status Session::setNext(int64_t sequence, int64_t token, int64_t position) {
   RILL_TRY(checkToken(token));
   RILL_TRY(checkBelow("next position", position,
                       limitOf(model->manifest(), "text_decoder", 1)));
+  if (tokens()[sequence] == token && positions()[sequence] == position) {
+    return {};
+  }
+  RILL_TRY(settle());
   tokens()[sequence] = token;
   positions()[sequence] = position;
   return {};
@@ -89,18 +94,63 @@ Status Session::setIds(int64_t sequence, int64_t first,
                      "the model keeps no ids");
   }
   int64_t capacity = state->capacity();
-  auto count = static_cast<int64_t>(ids.size());
-  if (first < 0 || count > capacity || first > capacity - count) {
+  if (first < 0 || ids.size() > static_cast<size_t>(capacity) ||
+      first > capacity - static_cast<int64_t>(ids.size())) {
     return makeError(ErrorCode::InputInvalid, kCall,
-                     format("rows %lld and %lld more exceed the %lld the state "
+                     format("rows %lld and %zu more exceed the %lld the state "
                             "holds",
-                            (long long)first, (long long)count,
-                            (long long)capacity));
+                            (long long)first, ids.size(), (long long)capacity));
   }
+  RILL_TRY(settle());
   uint8_t *to = states + layout.stateOffsets[state - list.begin()] +
                 (sequence * capacity + first) * sizeof(int64_t);
   Transfer transfer = {to, const_cast<int64_t *>(ids.data()), ids.size_bytes()};
   return ids.empty() ? Status() : queue->write({&transfer, 1});
+}
+
+bool Session::roomBehindStep() const {
+  const Manifest &manifest = model->manifest();
+  int64_t limit = limitOf(manifest, "text_decoder", 1);
+  for (int64_t b = 0; b < batch(); ++b) {
+    if (limit && positions()[b] + 1 >= limit) {
+      return false;
+    }
+    for (const StateInfo &state : manifest.states) {
+      if (state.rows && !state.ring && start()[b] + 2 > state.capacity()) {
+        return false;
+      }
+    }
+  }
+  return true;
+}
+
+Status Session::runAhead(const Call &call) {
+  if (!ahead) {
+    RILL_TRY(queue->begin(call, false));
+  }
+  ahead = false;
+  Status next;
+  if (roomBehindStep()) {
+    next = queue->begin(call, true);
+    ahead = next.ok();
+  }
+  Status done = queue->end(call);
+  Status first = done.ok() ? std::move(next) : std::move(done);
+  if (!first.ok()) {
+    (void)settle(); // the first error is the one to tell
+  }
+  return first;
+}
+
+Status Session::settle() {
+  if (!ahead) {
+    return {};
+  }
+  ahead = false;
+  for (int64_t b = 0; b < batch(); ++b) {
+    written[b] = std::max(written[b], start()[b] + 1);
+  }
+  return queue->end(Call());
 }
 
 void Session::advance(const Method &method, int64_t rows,

@@ -67,6 +67,10 @@ Result<Driver> Driver::open() {
   get(driver.graphDestroy, "cuGraphDestroy");
   get(driver.graphExecDestroy, "cuGraphExecDestroy");
   get(driver.graphLaunch, "cuGraphLaunch");
+  get(driver.eventCreate, "cuEventCreate");
+  get(driver.eventDestroy, "cuEventDestroy_v2");
+  get(driver.eventRecord, "cuEventRecord");
+  get(driver.eventSynchronize, "cuEventSynchronize");
   get(driver.launchKernelEx, "cuLaunchKernelEx");
   if (!missing.empty()) {
     return refuse("it has no " + missing);

@@ -21,6 +21,7 @@ using Function = struct CUfunc_st *;
 using Stream = struct CUstream_st *;
 using Graph = struct CUgraph_st *;
 using GraphExec = struct CUgraphExec_st *;
+using Event = struct CUevent_st *;
 
 /// Results we tell apart.
 enum Code : int {
@@ -88,6 +89,10 @@ struct Driver {
   int (*graphDestroy)(Graph);
   int (*graphExecDestroy)(GraphExec);
   int (*graphLaunch)(GraphExec, Stream);
+  int (*eventCreate)(Event *, unsigned);
+  int (*eventDestroy)(Event);
+  int (*eventRecord)(Event, Stream);
+  int (*eventSynchronize)(Event);
   int (*launchKernelEx)(const LaunchConfig *, Function, void **, void **);
 
   /// Opens the library and looks everything up. The library stays loaded.

@@ -40,29 +40,41 @@ public:
   Result<void *> allocate(uint64_t bytes, const char *what) override;
   Status prepare(const Call &call) override;
   Status run(const Call &call) override;
+  bool runsAhead() const override { return true; }
+  Status begin(const Call &call, bool chained) override;
+  Status end(const Call &call) override;
   Status write(std::span<const Transfer> transfers) override;
   Status read(std::span<const Transfer> transfers) override;
   uint64_t bytes() const override { return held; }
 
 private:
+  Status usable() const;
+  Status upload(const Call &call);
+  Status launchAll(const Call &call);
+  Status download(const Call &call, uint8_t *at);
   Status enqueue(const Call &call);
   Status launch(const Launch &launch, bool first);
   Status capture(const Call &call);
+  GraphExec graphOf(const Call &call) const;
   Status submit(const Call &call);
+  Status submitAhead(const Call &call, bool chained);
   Status check(int code, const char *call) const {
     return driver.check(code, call, device.label);
   }
   Status settle(Status status);
-  Status checkAlive() const;
 
   const CudaDevice &device;
   const Driver &driver;
   Stream stream = nullptr;
   std::vector<Address> owned;
   uint64_t held = 0;
-  /// Pinned: control block, inputs, outputs.
+  /// Pinned: control block, inputs, outputs, outputs of a call begun while
+  /// another is under way.
   uint8_t *pinned = nullptr;
-  uint64_t controlBytes = 0, inputBytes = 0;
+  uint64_t controlBytes = 0, inputBytes = 0, outputBytes = 0;
+  /// Calls begun and ended; each uses the outputs and the event of its parity.
+  uint64_t begun = 0, ended = 0;
+  Event events[2] = {};
   void *control = nullptr; ///< on the device
   std::vector<void *> parameters;
   std::vector<Captured> graphs;
@@ -77,6 +89,11 @@ CudaQueue::~CudaQueue() {
   for (const Captured &captured : graphs) {
     driver.graphExecDestroy(captured.graph);
   }
+  for (Event event : events) {
+    if (event) {
+      driver.eventDestroy(event);
+    }
+  }
   if (stream) {
     driver.streamDestroy(stream);
   }
@@ -88,9 +105,9 @@ CudaQueue::~CudaQueue() {
   }
 }
 
-/// Control block, inputs and outputs of a call.
+/// Control block, inputs, outputs, and outputs of a call begun ahead.
 static uint64_t pinnedBytes(const QueueNeeds &needs) {
-  return aligned(needs.controlBytes) + needs.inputBytes + needs.outputBytes;
+  return aligned(needs.controlBytes) + needs.inputBytes + 2 * needs.outputBytes;
 }
 
 QueueBytes rill::rt::cudaQueueBytes(const QueueNeeds &needs) {
@@ -102,8 +119,13 @@ Status CudaQueue::open(const QueueNeeds &needs) {
   RILL_TRY(scope.status(device.label));
   constexpr unsigned kNonBlocking = 1;
   RILL_TRY(check(driver.streamCreate(&stream, kNonBlocking), "cuStreamCreate"));
+  constexpr unsigned kNoTiming = 2;
+  for (Event &event : events) {
+    RILL_TRY(check(driver.eventCreate(&event, kNoTiming), "cuEventCreate"));
+  }
   controlBytes = needs.controlBytes;
   inputBytes = needs.inputBytes;
+  outputBytes = needs.outputBytes;
   uint64_t bytes = pinnedBytes(needs);
   void *memory = nullptr;
   RILL_TRY(driver.check(driver.memHostAlloc(&memory, bytes, 0),
@@ -160,9 +182,9 @@ Status CudaQueue::launch(const Launch &launch, bool first) {
                "cuLaunchKernelEx");
 }
 
-/// Control block, inputs, launches, outputs; the host's side of every copy is
-/// the pinned staging.
-Status CudaQueue::enqueue(const Call &call) {
+/// Control block and inputs; the host's side of every copy is the pinned
+/// staging.
+Status CudaQueue::upload(const Call &call) {
   RILL_TRY(check(
       driver.memcpyHtoDAsync(addressOf(control), pinned, controlBytes, stream),
       "cuMemcpyHtoDAsync"));
@@ -173,10 +195,17 @@ Status CudaQueue::enqueue(const Call &call) {
                    "cuMemcpyHtoDAsync"));
     at += aligned(input.bytes);
   }
+  return {};
+}
+
+Status CudaQueue::launchAll(const Call &call) {
   for (const Launch &entry : call.launches) {
     RILL_TRY(launch(entry, &entry == call.launches.data()));
   }
-  at = pinned + aligned(controlBytes) + inputBytes;
+  return {};
+}
+
+Status CudaQueue::download(const Call &call, uint8_t *at) {
   for (const Transfer &output : call.outputs) {
     RILL_TRY(check(driver.memcpyDtoHAsync(at, addressOf(output.device),
                                           output.bytes, stream),
@@ -186,11 +215,18 @@ Status CudaQueue::enqueue(const Call &call) {
   return {};
 }
 
+Status CudaQueue::enqueue(const Call &call) {
+  RILL_TRY(upload(call));
+  RILL_TRY(launchAll(call));
+  return download(call, pinned + aligned(controlBytes) + inputBytes);
+}
+
 Status CudaQueue::capture(const Call &call) {
   constexpr int kThreadLocal = 1;
   RILL_TRY(check(driver.streamBeginCapture(stream, kThreadLocal),
                  "cuStreamBeginCapture"));
-  Status recorded = enqueue(call);
+  // Copies of a call that commits stand outside: a chained one has but one.
+  Status recorded = call.commits ? launchAll(call) : enqueue(call);
   // The stream leaves its capture in every case.
   Graph graph = nullptr;
   int ended = driver.streamEndCapture(stream, &graph);
@@ -217,22 +253,42 @@ Status CudaQueue::prepare(const Call &call) {
   return settle(capture(call));
 }
 
-/// The call's graph, or its parts one by one; waits.
-Status CudaQueue::submit(const Call &call) {
-  GraphExec graph = nullptr;
+/// Null: the call was not prepared.
+GraphExec CudaQueue::graphOf(const Call &call) const {
   for (const Captured &captured : graphs) {
     if (captured.variant == call.variant &&
         std::equal(captured.symbols.values, captured.symbols.values + 3,
                    call.symbols.values)) {
-      graph = captured.graph;
+      return captured.graph;
     }
   }
-  if (graph) {
+  return nullptr;
+}
+
+/// The call's graph, or its parts one by one; waits.
+Status CudaQueue::submit(const Call &call) {
+  if (GraphExec graph = graphOf(call)) {
     RILL_TRY(check(driver.graphLaunch(graph, stream), "cuGraphLaunch"));
   } else {
     RILL_TRY(enqueue(call));
   }
   return check(driver.streamSynchronize(stream), "cuStreamSynchronize");
+}
+
+/// Without waiting; its event tells the end.
+Status CudaQueue::submitAhead(const Call &call, bool chained) {
+  if (!chained) {
+    RILL_TRY(upload(call));
+  }
+  if (GraphExec graph = graphOf(call)) {
+    RILL_TRY(check(driver.graphLaunch(graph, stream), "cuGraphLaunch"));
+  } else {
+    RILL_TRY(launchAll(call));
+  }
+  uint64_t parity = begun % 2;
+  RILL_TRY(download(call, pinned + aligned(controlBytes) + inputBytes +
+                              parity * outputBytes));
+  return check(driver.eventRecord(events[parity], stream), "cuEventRecord");
 }
 
 /// An error after which the stream answers errors still is the context's end.
@@ -243,36 +299,71 @@ Status CudaQueue::settle(Status status) {
   return status;
 }
 
-Status CudaQueue::checkAlive() const {
-  if (device.lost) {
-    return makeError(ErrorCode::KernelFailed, device.label,
-                     "an earlier error ended this model's CUDA context",
-                     "close the model and open it again");
-  }
-  return {};
+Status CudaQueue::usable() const {
+  return device.lost ? Status(makeError(
+                           ErrorCode::KernelFailed, device.label,
+                           "an earlier error ended this model's CUDA context",
+                           "close the model and open it again"))
+                     : Status();
 }
 
-Status CudaQueue::run(const Call &call) {
-  RILL_TRY(checkAlive());
-  Scope scope(driver, device.context);
-  RILL_TRY(scope.status(device.label));
+/// Fills the pinned staging of a call.
+static void stage(const Call &call, uint8_t *pinned, uint64_t controlBytes) {
   std::memcpy(pinned, call.control, controlBytes);
   uint8_t *at = pinned + aligned(controlBytes);
   for (const Transfer &input : call.inputs) {
     std::memcpy(at, input.host, input.bytes);
     at += aligned(input.bytes);
   }
-  RILL_TRY(settle(submit(call)));
-  at = pinned + aligned(controlBytes) + inputBytes;
+}
+
+static void deliver(const Call &call, const uint8_t *at) {
   for (const Transfer &output : call.outputs) {
     std::memcpy(output.host, at, output.bytes);
     at += aligned(output.bytes);
   }
+}
+
+Status CudaQueue::run(const Call &call) {
+  if (call.commits) {
+    RILL_TRY(begin(call, false));
+    return end(call);
+  }
+  RILL_TRY(usable());
+  Scope scope(driver, device.context);
+  RILL_TRY(scope.status(device.label));
+  stage(call, pinned, controlBytes);
+  RILL_TRY(settle(submit(call)));
+  deliver(call, pinned + aligned(controlBytes) + inputBytes);
+  return {};
+}
+
+Status CudaQueue::begin(const Call &call, bool chained) {
+  RILL_TRY(usable());
+  Scope scope(driver, device.context);
+  RILL_TRY(scope.status(device.label));
+  if (!chained) {
+    stage(call, pinned, controlBytes);
+  }
+  RILL_TRY(settle(submitAhead(call, chained)));
+  ++begun;
+  return {};
+}
+
+Status CudaQueue::end(const Call &call) {
+  RILL_TRY(usable());
+  Scope scope(driver, device.context);
+  RILL_TRY(scope.status(device.label));
+  uint64_t parity = ended++ % 2;
+  RILL_TRY(settle(
+      check(driver.eventSynchronize(events[parity]), "cuEventSynchronize")));
+  deliver(call,
+          pinned + aligned(controlBytes) + inputBytes + parity * outputBytes);
   return {};
 }
 
 Status CudaQueue::write(std::span<const Transfer> transfers) {
-  RILL_TRY(checkAlive());
+  RILL_TRY(usable());
   Scope scope(driver, device.context);
   RILL_TRY(scope.status(device.label));
   for (const Transfer &transfer : transfers) {
@@ -285,7 +376,7 @@ Status CudaQueue::write(std::span<const Transfer> transfers) {
 }
 
 Status CudaQueue::read(std::span<const Transfer> transfers) {
-  RILL_TRY(checkAlive());
+  RILL_TRY(usable());
   Scope scope(driver, device.context);
   RILL_TRY(scope.status(device.label));
   for (const Transfer &transfer : transfers) {

@@ -174,10 +174,7 @@ Floats ByArtifact::call(const std::string &method, const Ids &ids,
 }
 
 void ByArtifact::setLength(int64_t rows) {
-  if (rows == 0) {
-    return session->reset();
-  }
-  auto status = session->rollback(0, rows);
+  auto status = rows == 0 ? session->reset() : session->rollback(0, rows);
   EXPECT_TRUE(status.ok()) << (status.ok() ? "" : status.get().render());
 }
 

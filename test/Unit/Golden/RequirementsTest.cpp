@@ -144,7 +144,7 @@ TEST(Requirements, R1_StatesKeepTheirAddresses) {
   ASSERT_TRUE(weights.ok()) << weights.error().render();
   reference::Evaluator functional(**module, *weights);
   std::vector<const void *> before = compiled.stateAddresses();
-  ASSERT_EQ(before.size(), 4u); // two convolutions, keys, values
+  ASSERT_EQ(before.size(), 5u); // two convolutions, keys, values, ids
   for (int64_t step = 0; step < 100; ++step) {
     Tensor id(Tensor::I64, {1, 1}), position(Tensor::I64, {1, 1});
     id.i[0] = (7 * step + 3) % 40;
@@ -184,7 +184,7 @@ TEST(Requirements, R4_BatchOfTwoEqualsTwoRuns) {
   Floats prefill = pair.decode(joined(prompts));
   Floats after = pair.decode(joined(next));
   for (int b = 0; b < 2; ++b) {
-    alone.session->reset();
+    ASSERT_TRUE(alone.session->reset().ok());
     auto row = [b](const Floats &all) {
       return Floats(all.begin() + 40 * b, all.begin() + 40 * (b + 1));
     };

@@ -242,7 +242,7 @@ static FailureOr<KernelChoice> chooseTemplate(Operation *op,
   if (isa<SampleOp>(op)) {
     return KernelChoice{
         "sample",
-        makeConfig(op->getContext(), {{"lanes", 4}, {"threads", 512}}),
+        makeConfig(op->getContext(), {{"lanes", 8}, {"threads", 512}}),
         kernel::sizeProgram(resultDims[0])};
   }
   StringRef name = kernel::rowTemplate(op);
