@@ -68,19 +68,30 @@ def Rill_AttentionUpdateOp : Rill_Op<"attention_update",
     k are rms-normalised per head, rotated, k (rounded to the state's type)
     and v are appended to the states, and each row attends to all rows before
     the session length and causally to the rows of this call.
+    With `chunk`, y is unmerged, as of rill.attention_tiled: [B,S,h,C,d+2] f32,
+    where part c covers the chunks c, c+C, ... of `chunk` keys each, by absolute
+    cache index.
     Shapes: y [B,S,h*d]; states [B,kv,T,d]. Constraints: (attention_update_c1)
     qkv's width is (h+2kv)*d and y's is h*d. (attention_update_c2) q_norm and
     k_norm are [d]. (attention_update_c3) both states are linear rows states
     [B,kv,T,d] with row_dim 2. (attention_update_c4) the table, as at
-    rill.rope, is [P,d]. Source: as rill.attention, rill.rope.
+    rill.rope, is [P,d]. (attention_update_c5) chunk > 0, and with it alone y is
+    [B,S,h,C,d+2] f32. Source: as rill.attention, rill.rope.
   }];
   let arguments = (ins Rill_Act:$qkv, Rill_Weight:$q_norm, Rill_Weight:$k_norm,
                        Rill_Ids:$positions, Optional<Rill_Weight>:$table,
                        FlatSymbolRefAttr:$k_state,
                        FlatSymbolRefAttr:$v_state, I64Attr:$heads,
                        F64Attr:$eps, F64Attr:$theta, F64Attr:$scale,
-                       DefaultValuedAttr<Rill_RopeLayoutAttr, "RopeLayout::Half">:$layout);
+                       DefaultValuedAttr<Rill_RopeLayoutAttr, "RopeLayout::Half">:$layout,
+                       OptionalAttr<I64Attr>:$chunk);
   let results = (outs Rill_Act:$y);
+  let extraClassDeclaration = [{
+    /// d, from y.
+    int64_t getHeadSize();
+    /// C: how many parts y has; 1 without chunk.
+    int64_t getParts();
+  }];
   let assemblyFormat = [{
     $qkv `,` $q_norm `,` $k_norm `,` $positions (`table` $table^)? `states` `(` $k_state `,` $v_state `)`
     attr-dict `:` functional-type(operands, results)

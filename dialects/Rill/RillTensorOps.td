@@ -35,10 +35,11 @@ def Rill_LinearOp : Rill_Op<"linear", [Pure, AttrSizedOperandSegments, IsolatedF
     leading dimensions of x and p is the prologue: none; rms_norm (norm = [g],
     `x * rsqrt(mean(x^2) + eps) * g`, rounded once to the type of `round`);
     layer_norm (norm = [g, b]); attention_merge (x is the [.., h, C, d+2]
-    output of `rill.attention_tiled`). combine concat: one accumulator per
-    output column, the weights' rows stacked; zip: one accumulator per weight,
-    all of equal shape. The region maps the accumulators and one element of
-    each aux (same row and column; a [N] aux by column) to the result element.
+    output of `rill.attention_tiled` or of attention_update in chunks; rounded
+    as there). combine concat: one accumulator per output column, the weights'
+    rows stacked; zip: one accumulator per weight, all of equal shape. The
+    region maps the accumulators and one element of each aux (same row and
+    column; a [N] aux by column) to the result element.
     Shapes: x [..,K], w_i [N_i,K], y [..,N].
     Constraints: (linear_c1) every weight is [N_i,K]. (linear_c2) concat: N =
     sum N_i; zip: every N_i = N. (linear_c3) an aux has y's shape or [N].

@@ -177,7 +177,7 @@ struct FuseAttentionUpdate final : OpRewritePattern<AttentionOp> {
         vState.getState(),
         static_cast<uint64_t>(typeOf(op.getQ()).getDimSize(2)),
         found.q.norm.getEps(), found.q.rope.getTheta(), op.getScale(),
-        found.q.rope.getLayout());
+        found.q.rope.getLayout(), /*chunk=*/IntegerAttr());
     rewriter.replaceOp(found.join, update);
     rewriter.eraseOp(found.kAppend);
     rewriter.eraseOp(found.vAppend);

@@ -35,7 +35,7 @@ static void rotateHalves(KernelCode &code, const Run &from, const Run &to,
 /// The pairs (x_{2i}, x_{2i+1}), one by one.
 static void rotateNeighbours(KernelCode &code, const Run &from, const Run &to,
                              const Memory &table, Value angles, int64_t half) {
-  code.loop(code.integer(0), code.integer(half), [&](Value i) {
+  code.eachVector(half, 1, [&](Value i, int64_t) {
     Value first = code.mul(i, code.integer(2));
     Value second = code.add(first, code.integer(1));
     Value u = code.load(from.memory, code.add(from.at, first));

@@ -68,32 +68,94 @@ static int64_t flopsOf(plan::KernelOp kernel, int64_t results) {
   return flops;
 }
 
+namespace {
+/// Bytes that a dispatch reads once, if caches keep what was read.
+struct Reads {
+  int64_t weights = 0;
+  int64_t states = 0;    ///< a fixed number of rows
+  int64_t cachedRow = 0; ///< per row of keys and values that stands there
+};
+} // namespace
+
+/// Weights of which a kernel reads a row per row of its result.
+static SmallVector<Value> gathered(plan::KernelOp kernel) {
+  SmallVector<Value> tables;
+  kernel.getBody().walk([&](Operation *op) {
+    if (auto embedding = dyn_cast<EmbeddingOp>(op)) {
+      tables.push_back(embedding.getTable());
+    } else if (auto rope = dyn_cast<RopeOp>(op)) {
+      tables.push_back(rope.getTable());
+    } else if (auto update = dyn_cast<AttentionUpdateOp>(op)) {
+      tables.push_back(update.getTable());
+    }
+  });
+  return tables;
+}
+
+/// `rows` rows of a result.
+static Reads readsOf(plan::DispatchOp dispatch, plan::KernelOp kernel,
+                     int64_t rows) {
+  Reads reads;
+  Block &body = kernel.getBody().front();
+  SmallVector<Value> tables = gathered(kernel);
+  for (auto [operand, argument] :
+       llvm::zip(dispatch.getOperands(), body.getArguments())) {
+    if (operand.getDefiningOp<plan::WeightOp>()) {
+      int64_t all = bytesOf(operand.getType());
+      auto type = cast<RankedTensorType>(operand.getType());
+      reads.weights += llvm::is_contained(tables, argument)
+                           ? all / type.getDimSize(0) * rows
+                           : all;
+    }
+  }
+  auto rowBytes = [&](StringAttr name) {
+    auto state = cast<StateOp>(SymbolTable::lookupSymbolIn(kernel, name));
+    auto type = cast<RankedTensorType>(state.getType());
+    return bytesOf(type) / type.getDimSize(state.getRowDim());
+  };
+  kernel.getBody().walk([&](Operation *op) {
+    if (auto mix = dyn_cast<ShortConvMixOp>(op)) {
+      int64_t taps =
+          cast<RankedTensorType>(mix.getFilter().getType()).getDimSize(1);
+      reads.states += (taps - 1) * rowBytes(mix.getStateAttr().getAttr());
+    } else if (auto window = dyn_cast<StateWindowOp>(op)) {
+      reads.states += bytesOf(window.getType());
+    } else if (auto update = dyn_cast<AttentionUpdateOp>(op)) {
+      reads.cachedRow += rowBytes(update.getKStateAttr().getAttr()) +
+                         rowBytes(update.getVStateAttr().getAttr());
+    } else if (auto read = dyn_cast<StateReadOp>(op)) {
+      reads.cachedRow += rowBytes(read.getStateAttr().getAttr());
+    }
+  });
+  return reads;
+}
+
 static JsonValue::Array dispatchArray(plan::VariantOp variant,
                                       SymbolTable &symbols) {
   JsonValue::Array list;
   for (auto dispatch : variant.getBody().getOps<plan::DispatchOp>()) {
     auto kernel = symbols.lookup<plan::KernelOp>(dispatch.getKernel());
-    int64_t weights = 0, results = 0;
-    for (Value operand : dispatch.getOperands()) {
-      weights += operand.getDefiningOp<plan::WeightOp>()
-                     ? bytesOf(operand.getType())
-                     : 0;
-    }
+    int64_t results = 0, rows = 0;
     if (dispatch->getNumResults()) {
       auto type = cast<RankedTensorType>(dispatch->getResult(0).getType());
       int64_t bytes = plan::upperBound(
           variant,
           plan::bytesProgram(type, cast<ArrayAttr>(kernel.getResultDims()[0])));
       results = bytes * 8 / type.getElementTypeBitWidth();
-      // An embedding reads the rows it gives.
-      if (!kernel.getBody().getOps<EmbeddingOp>().empty()) {
-        weights = bytes;
+      int64_t width = 1;
+      for (int64_t size : type.getShape().drop_front(
+               std::min<int64_t>(2, type.getRank() - 1))) {
+        width *= size;
       }
+      rows = results / width;
     }
+    Reads reads = readsOf(dispatch, kernel, rows);
     list.push_back(JsonValue::Object{
         {"kernel", dispatch.getKernel().str()},
         {"blocks", plan::upperBound(variant, dispatch.getGrid())},
-        {"weight_bytes", weights},
+        {"weight_bytes", reads.weights},
+        {"state_bytes", reads.states},
+        {"cached_row_bytes", reads.cachedRow},
         {"flops", flopsOf(kernel, results)}});
   }
   return list;

@@ -221,8 +221,7 @@ rt::Result<Tensor> Frame::attentionUpdate(AttentionUpdateOp op) {
   const Tensor &qkv = get(op.getQkv()), &qNorm = get(op.getQNorm()),
                &kNorm = get(op.getKNorm()), &positions = get(op.getPositions());
   int64_t batch = qkv.dim(0), rows = qkv.dim(1), heads = op.getHeads();
-  int64_t out = cast<RankedTensorType>(op.getType()).getShape().back();
-  int64_t width = out / heads;
+  int64_t width = op.getHeadSize(), out = heads * width;
   int64_t groups = (qkv.dim(2) - out) / (2 * width);
   double eps = op.getEps().convertToDouble();
   double theta = op.getTheta().convertToDouble();
@@ -231,7 +230,9 @@ rt::Result<Tensor> Frame::attentionUpdate(AttentionUpdateOp op) {
   const Tensor &keys = session.state(keyState),
                &values = session.state(valueState);
   int64_t capacity = keyState.getCapacity();
-  Tensor y = make(op, {batch, rows, out});
+  int64_t parts = op.getParts();
+  Tensor y = op.getChunk() ? make(op, {batch, rows, heads, parts, width + 2})
+                           : make(op, {batch, rows, out});
   std::vector<float> head(width), keyRow(groups * width);
   std::vector<double> sums;
   for (int64_t r = 0; r < batch * rows; ++r) {
@@ -250,16 +251,28 @@ rt::Result<Tensor> Frame::attentionUpdate(AttentionUpdateOp op) {
       for (float &value : head) {
         value = roundTo(keys.kind, value);
       }
-      Softmax softmax;
       int64_t base = (b * groups + j / (heads / groups)) * capacity;
-      for (int64_t t = 0; t <= starts()[b] + s; ++t) {
-        softmax.add(head.data(), keys.row(base + t), values.row(base + t),
-                    width, op.getScale().convertToDouble());
-      }
-      double top, total;
-      softmax.finish(width, sums, top, total);
-      for (int64_t i = 0; i < width; ++i) {
-        y.set(r * out + j * width + i, static_cast<float>(sums[i] / total));
+      for (int64_t part = 0; part < parts; ++part) {
+        Softmax softmax;
+        for (int64_t t = 0; t <= starts()[b] + s; ++t) {
+          if (!op.getChunk() || t / *op.getChunk() % parts == part) {
+            softmax.add(head.data(), keys.row(base + t), values.row(base + t),
+                        width, op.getScale().convertToDouble());
+          }
+        }
+        double top, total;
+        softmax.finish(width, sums, top, total);
+        if (op.getChunk()) {
+          float *to =
+              y.f.data() + ((r * heads + j) * parts + part) * (width + 2);
+          std::copy(sums.begin(), sums.end(), to);
+          to[width] = static_cast<float>(top);
+          to[width + 1] = static_cast<float>(total);
+          continue;
+        }
+        for (int64_t i = 0; i < width; ++i) {
+          y.set(r * out + j * width + i, static_cast<float>(sums[i] / total));
+        }
       }
     }
   }

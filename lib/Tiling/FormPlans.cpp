@@ -429,19 +429,22 @@ void FormPlans::runOnOperation() {
     }
     for (func::FuncOp method : methods) {
       // Variants of many rows are formed from a copy with split fused ops.
-      func::FuncOp many = method.clone();
+      func::FuncOp many = method.clone(), own = method.clone();
       module.insert(method, many);
+      module.insert(method, own);
       splitFused(many);
+      splitKeys(own, *policy);
       for (auto [number, ranges] : llvm::enumerate(rangesOf(method))) {
         bool few =
             ranges[0].first == "S" && ranges[0].second.high <= kSmallRows;
-        VariantBuilder variant(module, few ? method : many, target, *policy,
+        VariantBuilder variant(module, few ? own : many, target, *policy,
                                ranges, !few, noGeneric, kernels);
         if (failed(variant.build(static_cast<int64_t>(number)))) {
           return signalPassFailure();
         }
       }
       many.erase();
+      own.erase();
     }
   }
   for (func::FuncOp method : methods) {

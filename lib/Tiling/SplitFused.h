@@ -6,6 +6,8 @@
 #ifndef RILL_LIB_TILING_SPLITFUSED_H
 #define RILL_LIB_TILING_SPLITFUSED_H
 
+#include "rill/Tiling/TargetPolicy.h"
+
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
 namespace rill {
@@ -19,6 +21,10 @@ inline constexpr int64_t kSmallRows = 16;
 /// prologue of products over dynamically many rows into a norm of its own.
 /// Bit-exact by Reference.
 void splitFused(mlir::func::FuncOp method);
+
+/// Splits each attention_update whose only user is a product over its rows by
+/// the policy, and lets that product merge the parts.
+void splitKeys(mlir::func::FuncOp method, const TargetPolicy &policy);
 
 } // namespace rill
 

@@ -1,5 +1,6 @@
 """rill.h from Python, for proofs: a model on a device, its methods on arrays."""
 import ctypes
+import math
 import struct
 
 F32, BF16, I64 = 0, 1, 2
@@ -37,7 +38,7 @@ class Library:
         self.c.rill_error_where.restype = ctypes.c_char_p
         self.c.rill_error_why.restype = ctypes.c_char_p
         for name in ("rill_open", "rill_session_create", "rill_session_reset",
-                     "rill_session_rollback", "rill_invoke"):
+                     "rill_session_rollback", "rill_session_set_next", "rill_invoke"):
             getattr(self.c, name).restype = ctypes.c_void_p
 
     def check(self, error):
@@ -74,6 +75,11 @@ class Session:
     def reset(self):
         self.library.check(self.library.c.rill_session_reset(self.session))
 
+    def set_next(self, token, position):
+        """What the next step of the first sequence feeds."""
+        self.library.check(self.library.c.rill_session_set_next(
+            self.session, ctypes.c_int64(0), ctypes.c_int64(token), ctypes.c_int64(position)))
+
     def call(self, method, inputs, room):
         """inputs: (dtype, shape, bytes); the one output's dtype, shape and bytes."""
         tensors = (Tensor * len(inputs))()
@@ -92,6 +98,11 @@ class Session:
         for extent in shape:
             size *= extent
         return out.dtype, shape, buffer.raw[:size]
+
+
+def zeros(*shape):
+    """An f32 tensor of zeros."""
+    return F32, list(shape), bytes(4 * math.prod(shape))
 
 
 def integers(values):

@@ -24,6 +24,12 @@ struct KernelChoice {
   bool generic = false;
 };
 
+/// How the keys of an attention_update are shared out.
+struct KeySplit {
+  int64_t parts = 1;
+  int64_t chunk = 0; ///< keys that stay together, from absolute multiples on
+};
+
 /// The facts of one target.
 class TargetPolicy {
 public:
@@ -38,6 +44,8 @@ public:
          mlir::ArrayRef<mlir::SmallVector<std::string>> operandDims,
          mlir::ArrayRef<mlir::SmallVector<std::string>> resultDims,
          bool manyRows) const = 0;
+  /// For an attention_update, whatever its rows; one part: it stays whole.
+  virtual KeySplit splitKeys(mlir::Operation *op) const { return {}; }
 };
 
 /// The policy of `target`, or null when the name is not known. Owned by the

@@ -100,10 +100,29 @@ LogicalResult AttentionOp::verify() {
   return success();
 }
 
+int64_t AttentionUpdateOp::getHeadSize() {
+  auto heads = static_cast<int64_t>(getHeads());
+  return getChunk() ? lastDim(getY()) - 2
+                    : (heads > 0 ? lastDim(getY()) / heads : 0);
+}
+
+int64_t AttentionUpdateOp::getParts() {
+  return getChunk() ? tensorType(getY()).getDimSize(3) : 1;
+}
+
 LogicalResult AttentionUpdateOp::verify() {
-  int64_t width = lastDim(getQkv()), out = lastDim(getY());
+  auto y = tensorType(getY());
   int64_t heads = getHeads();
-  int64_t size = heads > 0 ? out / heads : 0;
+  if (y.getRank() != (getChunk() ? 5 : 3) || (getChunk() && *getChunk() < 1) ||
+      (getChunk() &&
+       (y.getDimSize(2) != heads || !y.getElementType().isF32()))) {
+    return emitOpError("attention_update_c5: ")
+           << y << " is no result of " << heads << " heads "
+           << (getChunk() ? "in chunks" : "without chunks");
+  }
+  int64_t size = getHeadSize();
+  int64_t width = lastDim(getQkv()),
+          out = getChunk() ? heads * size : lastDim(getY());
   if (heads < 1 || out != heads * size || width <= out ||
       (width - out) % (2 * size) != 0) {
     return emitOpError("attention_update_c1: rows of ")
@@ -141,8 +160,9 @@ static LogicalResult verifyKeyState(Operation *op, FlatSymbolRefAttr symbol,
 
 LogicalResult
 AttentionUpdateOp::verifySymbolUses(SymbolTableCollection &tables) {
-  int64_t size = lastDim(getY()) / static_cast<int64_t>(getHeads());
-  int64_t kv = (lastDim(getQkv()) - lastDim(getY())) / (2 * size);
+  int64_t size = getHeadSize();
+  int64_t out = size * static_cast<int64_t>(getHeads());
+  int64_t kv = (lastDim(getQkv()) - out) / (2 * size);
   for (FlatSymbolRefAttr symbol : {getKStateAttr(), getVStateAttr()}) {
     if (failed(verifyKeyState(*this, symbol, tables, kv, size,
                               "attention_update_c3"))) {

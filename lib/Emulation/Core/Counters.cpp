@@ -1,7 +1,6 @@
 // Counting of memory transactions.
 #include "Counters.h"
 
-#include <algorithm>
 #include <sstream>
 
 namespace rill::emu {
@@ -26,9 +25,12 @@ void Counters::add(const Counters &o) {
   globalStoreRequests += o.globalStoreRequests;
   globalStoreSectors += o.globalStoreSectors;
   globalLoadBytes += o.globalLoadBytes;
+  globalLoadLaneBytes += o.globalLoadLaneBytes;
   globalStoreBytes += o.globalStoreBytes;
+  globalStoreLaneBytes += o.globalStoreLaneBytes;
   sharedRequests += o.sharedRequests;
   sharedPasses += o.sharedPasses;
+  sharedLeastPasses += o.sharedLeastPasses;
   sharedBytes += o.sharedBytes;
   mma += o.mma;
   wgmma += o.wgmma;
@@ -36,7 +38,8 @@ void Counters::add(const Counters &o) {
   threads += o.threads;
 }
 
-std::string Counters::json(const std::string &kernel) const {
+std::string Counters::json(const std::string &kernel,
+                           const std::string &more) const {
   std::ostringstream out;
   out << "{\"kernel\": \"" << kernel << "\", \"threads\": " << threads
       << ", \"instructions\": {";
@@ -51,60 +54,18 @@ std::string Counters::json(const std::string &kernel) const {
   out << "}, \"global_load_requests\": " << globalLoadRequests
       << ", \"global_load_sectors\": " << globalLoadSectors
       << ", \"global_load_bytes\": " << globalLoadBytes
+      << ", \"global_load_lane_bytes\": " << globalLoadLaneBytes
       << ", \"global_store_requests\": " << globalStoreRequests
       << ", \"global_store_sectors\": " << globalStoreSectors
       << ", \"global_store_bytes\": " << globalStoreBytes
+      << ", \"global_store_lane_bytes\": " << globalStoreLaneBytes
       << ", \"shared_requests\": " << sharedRequests
       << ", \"shared_passes\": " << sharedPasses
+      << ", \"shared_least_passes\": " << sharedLeastPasses
       << ", \"shared_bytes\": " << sharedBytes << ", \"mma\": " << mma
-      << ", \"wgmma\": " << wgmma << ", \"async_bytes\": " << asyncBytes << "}";
+      << ", \"wgmma\": " << wgmma << ", \"async_bytes\": " << asyncBytes << more
+      << "}";
   return out.str();
-}
-
-unsigned countSectors(const uint64_t *addresses, Mask mask, unsigned bytes) {
-  uint64_t sectors[kLanes * 2];
-  unsigned count = 0;
-  for (Mask m = mask; m; m &= m - 1) {
-    uint64_t a = addresses[__builtin_ctz(m)];
-    for (uint64_t s = a / 32; s <= (a + bytes - 1) / 32; ++s) {
-      // Neighbours mostly share a sector: look at the last one first.
-      if (count && sectors[count - 1] == s) {
-        continue;
-      }
-      if (count < kLanes * 2) {
-        sectors[count++] = s;
-      }
-    }
-  }
-  std::sort(sectors, sectors + count);
-  return static_cast<unsigned>(std::unique(sectors, sectors + count) - sectors);
-}
-
-unsigned countPasses(const uint32_t *addresses, Mask mask, unsigned bytes) {
-  // 16-byte accesses go 8 lanes at a time, 8-byte ones 16, others 32.
-  int step = bytes >= 16 ? 8 : bytes == 8 ? 16 : 32;
-  unsigned passes = 0;
-  for (int from = 0; from < kLanes; from += step) {
-    uint32_t words[64];
-    unsigned count = 0;
-    for (int l = from; l < from + step; ++l) {
-      if (!(mask >> l & 1)) {
-        continue;
-      }
-      for (uint32_t w = addresses[l] / 4;
-           w <= (addresses[l] + bytes - 1) / 4 && count < 64; ++w) {
-        words[count++] = w;
-      }
-    }
-    std::sort(words, words + count);
-    count = static_cast<unsigned>(std::unique(words, words + count) - words);
-    unsigned perBank[32] = {}, worst = count ? 1 : 0;
-    for (unsigned i = 0; i < count; ++i) {
-      worst = std::max(worst, ++perBank[words[i] % 32]);
-    }
-    passes += worst;
-  }
-  return passes;
 }
 
 } // namespace rill::emu

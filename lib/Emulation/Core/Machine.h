@@ -10,6 +10,7 @@
 #include "Memory.h"
 #include "Program.h"
 #include "Report.h"
+#include "Traffic.h"
 
 #include <bit>
 #include <cstring>
@@ -118,6 +119,11 @@ struct Warp {
   /// Ends lanes of the running group.
   void kill(Mask lanes);
   char *localMemory(int lane);
+  /// Counts a request of the instruction that runs; lane l touches bytes[l]
+  /// bytes of global memory, or `bytes` of its block's shared memory.
+  void countGlobal(const uint64_t *addresses, Mask mask, const unsigned *bytes,
+                   bool load);
+  void countShared(const uint32_t *offsets, Mask mask, unsigned bytes);
 };
 
 /// One of the 16 barriers of a block.
@@ -213,6 +219,7 @@ struct Grid {
   std::vector<std::unique_ptr<Cta>> pool;
   std::vector<std::unique_ptr<ClusterState>> clusters;
   Counters counters;
+  std::unique_ptr<Traffic> traffic; ///< null without counters
   Scheduler *scheduler = nullptr;
   /// One remembered allocation per instruction: address bounds and offset.
   struct Window {

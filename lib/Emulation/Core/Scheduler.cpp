@@ -30,6 +30,9 @@ Grid &Scheduler::add(std::shared_ptr<const Program> program,
       kSharedBase + grid->program->staticShared + grid->config.dynamicShared;
   grid->scheduler = this;
   grid->windows.resize(grid->program->code.size());
+  if (options.count) {
+    grid->traffic = std::make_unique<Traffic>(memory, grid->config.params);
+  }
   if (!grids.empty()) {
     grid->primary = grids.back().get();
   }

@@ -41,4 +41,26 @@ char *Warp::localMemory(int lane) {
   return local.data() + bytes * static_cast<size_t>(lane);
 }
 
+void Warp::countGlobal(const uint64_t *addresses, Mask mask,
+                       const unsigned *bytes, bool load) {
+  Counters &c = grid->counters;
+  Coverage touched = grid->traffic->global(pc, addresses, mask, bytes, load);
+  (load ? c.globalLoadRequests : c.globalStoreRequests) += 1;
+  (load ? c.globalLoadSectors : c.globalStoreSectors) += touched.sectors;
+  (load ? c.globalLoadBytes : c.globalStoreBytes) += touched.bytes;
+  for (Mask left = mask; left; left &= left - 1) {
+    (load ? c.globalLoadLaneBytes : c.globalStoreLaneBytes) +=
+        bytes[__builtin_ctz(left)];
+  }
+}
+
+void Warp::countShared(const uint32_t *offsets, Mask mask, unsigned bytes) {
+  Counters &c = grid->counters;
+  Passes passes = grid->traffic->shared(pc, offsets, mask, bytes);
+  ++c.sharedRequests;
+  c.sharedPasses += passes.taken;
+  c.sharedLeastPasses += passes.least;
+  c.sharedBytes += uint64_t(std::popcount(mask)) * bytes;
+}
+
 } // namespace rill::emu

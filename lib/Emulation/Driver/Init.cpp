@@ -140,11 +140,25 @@ CUresult Driver::initialize() {
   return CUDA_SUCCESS;
 }
 
+/// A line per function: its name and how often it was called.
+static void writeCalls() {
+  Driver &d = driver();
+  std::lock_guard lock(d.mutex);
+  std::ofstream out(d.callsFile);
+  for (const auto &[function, count] : d.calls) {
+    out << function << " " << count << "\n";
+  }
+}
+
 CUresult Driver::enter(const char *function, bool needsInit) {
   if (totalCalls++ == 0) {
     faults = parseFaults(environment("RILL_EMU_FAULT"));
+    callsFile = environment("RILL_EMU_CALLS");
+    if (!callsFile.empty()) {
+      std::atexit(writeCalls);
+    }
   }
-  if (!faults.empty()) {
+  if (!faults.empty() || !callsFile.empty()) {
     uint64_t n = ++calls[function];
     for (const FaultRule &r : faults) {
       uint64_t at = r.function == "*" ? totalCalls : n;

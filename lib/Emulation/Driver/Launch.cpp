@@ -164,7 +164,10 @@ int Driver::runLaunches(
   if (!countersFile.empty()) {
     std::ofstream out(countersFile, std::ios::app);
     for (Grid *g : grids) {
-      out << g->counters.json(std::string(g->program->kernel->name)) << "\n";
+      out << g->counters.json(std::string(g->program->kernel->name),
+                              g->traffic ? g->traffic->json(*g->program)
+                                         : std::string())
+          << "\n";
     }
   }
   if (!error && findingsFail && report.count() > before) {

@@ -174,6 +174,7 @@ struct Driver {
   std::vector<FaultRule> faults;
   std::map<std::string, uint64_t, std::less<>> calls;
   uint64_t totalCalls = 0;
+  std::string callsFile; ///< gets `calls` when the process ends
   std::set<Context *> contexts;
   Context *primary = nullptr;
   std::set<Graph *> graphs;

@@ -32,6 +32,8 @@ Step issue(Warp &w, const Ins &i, Mask m) {
   Scheduler &s = *w.grid->scheduler;
   bool now = s.seeded() && s.random(8) == 0;
   uint64_t sources[kLanes];
+  uint32_t destinations[kLanes];
+  unsigned bytes[kLanes];
   for (Mask left = m; left; left &= left - 1) {
     int l = __builtin_ctz(left);
     PendingCopy c;
@@ -65,6 +67,8 @@ Step issue(Warp &w, const Ins &i, Mask m) {
         s.races->publish(w, l);
       }
     }
+    destinations[l] = c.destination;
+    bytes[l] = c.sourceBytes;
     beginAsyncWrite(w, l, *w.cta, c.destination, i.size);
     if (now && !s.memcheck()) {
       perform(w, c, Stamp());
@@ -73,9 +77,8 @@ Step issue(Warp &w, const Ins &i, Mask m) {
     }
   }
   if (s.options.count) {
-    ++w.grid->counters.globalLoadRequests;
-    w.grid->counters.globalLoadSectors += countSectors(sources, m, i.size);
-    w.grid->counters.globalLoadBytes += uint64_t(std::popcount(m)) * i.size;
+    w.countGlobal(sources, m, bytes, true);
+    w.countShared(destinations, m, i.size);
   }
   return Step::Next;
 }

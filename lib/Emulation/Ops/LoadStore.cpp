@@ -118,16 +118,6 @@ MoveFn moveOf(Warp &w, const Ins &i) {
   return reinterpret_cast<MoveFn>(w.program->infos[i.info].ints[0]);
 }
 
-void countGlobal(Warp &w, const uint64_t *a, Mask m, unsigned bytes,
-                 bool load) {
-  Counters &c = w.grid->counters;
-  uint64_t sectors = countSectors(a, m, bytes);
-  uint64_t total = uint64_t(std::popcount(m)) * bytes;
-  (load ? c.globalLoadRequests : c.globalStoreRequests) += 1;
-  (load ? c.globalLoadSectors : c.globalStoreSectors) += sectors;
-  (load ? c.globalLoadBytes : c.globalStoreBytes) += total;
-}
-
 /// Weak stores under race checks go to the delay buffer.
 void storeDelayed(Warp &w, const Ins &i, Mask m, const uint64_t *a,
                   const Translation &t, unsigned bytes) {
@@ -176,7 +166,9 @@ Step globalAccess(Warp &w, const Ins &i, Mask m, const uint64_t *a, bool load) {
   Translation t;
   translateGlobal(w, m, a, bytes, bytes, !load, t);
   if (s.options.count) {
-    countGlobal(w, a, m, bytes, load);
+    unsigned each[kLanes];
+    std::fill(each, each + kLanes, bytes);
+    w.countGlobal(a, m, each, load);
   }
   bool strong = i.sem != Semantics::Weak;
   if (s.options.checks & (kCheckRace | kCheckInit)) {
@@ -255,10 +247,7 @@ Step sharedAccess(Warp &w, const Ins &i, Mask m, uint64_t *a, bool load) {
     }
   }
   if (s.options.count) {
-    Counters &c = w.grid->counters;
-    ++c.sharedRequests;
-    c.sharedPasses += countPasses(offset, m, bytes);
-    c.sharedBytes += uint64_t(std::popcount(m)) * bytes;
+    w.countShared(offset, m, bytes);
   }
   moveOf(w, i)(w, i, m, a, t, load);
   if (!load) {

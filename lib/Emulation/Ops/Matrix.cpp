@@ -27,10 +27,7 @@ bool matrixRows(Warp &w, const Ins &i, unsigned count, bool write,
     rows[l] = c.shared.data() + offsets[l];
   }
   if (s.options.count) {
-    Counters &c = w.grid->counters;
-    ++c.sharedRequests;
-    c.sharedPasses += countPasses(offsets, used, 16);
-    c.sharedBytes += 128ull * count;
+    w.countShared(offsets, used, 16);
   }
   return true;
 }

@@ -246,6 +246,15 @@ void loadTo(Warp &w, int l, const Ins &i, const Load &plan, uint64_t to,
   if (info.ints[7]) {
     mask = w.at<uint32_t>(info.regs2.back())[l] & 0xffff;
   }
+  if (w.grid->scheduler->options.count) {
+    uint64_t from[kLanes];
+    unsigned bytes[kLanes];
+    for (const Row &row : plan.rows) {
+      from[l] = row.from;
+      bytes[l] = row.valid;
+      w.countGlobal(from, Mask(1) << l, bytes, true);
+    }
+  }
   if (!mask) {
     Load x = plan;
     x.cta = &locateShared(w, l, to, x.bytes, 16, x.shared);

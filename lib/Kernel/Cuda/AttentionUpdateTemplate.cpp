@@ -1,14 +1,15 @@
 //===- AttentionUpdateTemplate.cpp - Template "cuda_attention_update" -----===//
 //
-// From raw q, k and v rows to attention over the states. A tile is one
-// key/value head of one sequence: its block alone writes that head's state
-// rows, and then reads them for all its query heads. Warp w takes every
-// warps()-th chunk of 64 keys from the w-th on, by absolute cache index, and
-// the warps' parts are merged in their order: no result depends on the number
-// of rows.
+// From raw q, k and v rows to attention over the states. A tile is one part of
+// one key/value head of one sequence: every parts-th chunk of keys, by absolute
+// cache index. Its block alone writes and reads the state rows of its chunks.
+// Warp w takes every warps()-th of them from the w-th on, and the warps' sums
+// are merged in their order: no result depends on the number of rows.
 //
 //===----------------------------------------------------------------------===//
 #include "WarpSoftmax.h"
+
+#include <limits>
 
 using namespace mlir;
 using namespace rill;
@@ -16,8 +17,8 @@ using namespace rill::kernel;
 
 using Memory = KernelCode::Memory;
 
-/// Keys of a chunk.
-static constexpr int64_t kChunk = 64;
+/// Keys of a chunk where the op names none.
+static constexpr int64_t kWholeChunk = 64;
 
 /// Elements of a warp's part: the head's sums, maximum, total; whole 16-byte
 /// words.
@@ -34,7 +35,8 @@ public:
 private:
   void append(Value s);
   void attend(Value index);
-  void merge(Value partial, Value to);
+  void attendSeen(Value index, Value row, Value head, Value end);
+  void merge(Value partial, Value row, Value head);
   void normAndRotate(Value row, Value at, Value norm, Value factor, Run to);
   Value stateRowOf(Value index);
 
@@ -44,7 +46,8 @@ private:
   Memory keys, values, queries;
   Memory partials; ///< [2][warps][partialSize], in turns
   int64_t heads, width, groups, capacity;
-  Value rows, sequence, group;
+  int64_t parts, chunk;
+  Value rows, sequence, group, part;
 };
 } // namespace
 
@@ -56,9 +59,13 @@ UpdateTile::UpdateTile(CudaCode &code, AttentionUpdateOp op,
       values(code.state(op.getVState())), queries(queries), partials(partials),
       heads(static_cast<int64_t>(op.getHeads())),
       width(keys.type.getDimSize(3)), groups(keys.type.getDimSize(1)),
-      capacity(keys.type.getDimSize(2)), rows(code.dim(qkv, 1)),
-      sequence(code.div(tile, code.integer(groups))),
-      group(code.rem(tile, code.integer(groups))) {}
+      capacity(keys.type.getDimSize(2)), parts(op.getParts()),
+      chunk(static_cast<int64_t>(op.getChunk().value_or(kWholeChunk))),
+      rows(code.dim(qkv, 1)), part(code.rem(tile, code.integer(parts))) {
+  Value line = code.div(tile, code.integer(parts));
+  sequence = code.div(line, code.integer(groups));
+  group = code.rem(line, code.integer(groups));
+}
 
 /// Element of the states where row `index` of this head begins.
 Value UpdateTile::stateRowOf(Value index) {
@@ -124,8 +131,13 @@ void UpdateTile::append(Value s) {
   });
 }
 
-/// Merges the warps' parts of one query head, in their order, into y.
-void UpdateTile::merge(Value partial, Value to) {
+/// Merges the warps' sums of one query head, in their order, into y.
+void UpdateTile::merge(Value partial, Value row, Value head) {
+  Value to = code.add(code.mul(row, code.integer(heads)), head);
+  to = op.getChunk()
+           ? code.mul(code.add(code.mul(to, code.integer(parts)), part),
+                      code.integer(width + 2))
+           : code.mul(to, code.integer(width));
   auto at = [&](int64_t warp, Value element) {
     return code.load(
         partials,
@@ -144,7 +156,16 @@ void UpdateTile::merge(Value partial, Value to) {
       sum = code.fma(weight, at(w, d), sum);
       total = code.fma(weight, at(w, code.integer(width + 1)), total);
     }
-    code.store(code.fdiv(sum, total), code.memory(op.getY()), code.add(to, d));
+    const Memory &y = code.memory(op.getY());
+    if (!op.getChunk()) {
+      code.store(code.fdiv(sum, total), y, code.add(to, d));
+      return;
+    }
+    code.store(sum, y, code.add(to, d));
+    code.when(code.equal(d, code.integer(0)), [&] {
+      code.store(maximum, y, code.add(to, code.integer(width)));
+      code.store(total, y, code.add(to, code.integer(width + 1)));
+    });
   });
 }
 
@@ -154,6 +175,27 @@ void UpdateTile::attend(Value index) {
   Value s = code.div(index, perGroup);
   Value head = code.add(code.mul(group, perGroup), code.rem(index, perGroup));
   Value row = code.add(code.mul(sequence, rows), s);
+  Value end = code.add(code.add(code.start(sequence), s), code.integer(1));
+  if (!op.getChunk()) {
+    return attendSeen(index, row, head, end);
+  }
+  // A part without a key that the row sees has the maximum -inf, and no sums.
+  Value first = code.mul(part, code.integer(chunk));
+  code.when(code.less(first, end), [&] { attendSeen(index, row, head, end); });
+  Value none = code.both(code.less(code.sub(end, code.integer(1)), first),
+                         code.equal(code.thread(), code.integer(0)));
+  code.when(none, [&] {
+    Value line = code.add(code.mul(row, code.integer(heads)), head);
+    Value own = code.add(code.mul(line, code.integer(parts)), part);
+    Value to =
+        code.add(code.mul(own, code.integer(width + 2)), code.integer(width));
+    code.store(code.real(-std::numeric_limits<double>::infinity()),
+               code.memory(op.getY()), to);
+  });
+}
+
+/// Row and query head over the part's keys before `end`, of which there are.
+void UpdateTile::attendSeen(Value index, Value row, Value head, Value end) {
   Value query = code.add(code.mul(row, code.integer(qkv.type.getDimSize(2))),
                          code.mul(head, code.integer(width)));
   Run own = {queries, code.mul(code.warp(), code.integer(width))};
@@ -161,12 +203,12 @@ void UpdateTile::attend(Value index) {
                 code.real(op.getScale().convertToDouble()), own);
   code.warpBarrier();
   WarpSoftmax softmax(code, width, own);
-  Value end = code.add(code.add(code.start(sequence), s), code.integer(1));
+  Value first = code.add(code.mul(code.warp(), code.integer(parts)), part);
   softmax.addChunks({keys, values, stateRowOf(code.integer(0)),
                      code.integer(width), code.integer(0), end, Value(),
                      Value()},
-                    code.mul(code.warp(), code.integer(kChunk)), kChunk,
-                    kChunk * code.warps());
+                    code.mul(first, code.integer(chunk)), chunk,
+                    chunk * parts * code.warps());
   // The other half of `partials` may still be read for the pair before. A
   // warp that comes here again has met all others at the barrier in between.
   int64_t size = partialSize(width);
@@ -175,16 +217,18 @@ void UpdateTile::attend(Value index) {
   softmax.storePartial(
       partials, code.add(partial, code.mul(code.warp(), code.integer(size))));
   code.barrier();
-  Value to = code.add(code.mul(row, code.integer(heads)), head);
-  merge(partial, code.mul(to, code.integer(width)));
+  merge(partial, row, head);
 }
 
 void UpdateTile::emit() {
-  code.loop(code.warp(), rows, code.warps(), ValueRange(),
-            [&](Value s, ValueRange) {
-              append(s);
-              return SmallVector<Value>();
-            });
+  code.loop(
+      code.warp(), rows, code.warps(), ValueRange(), [&](Value s, ValueRange) {
+        Value key = code.add(code.start(sequence), s);
+        Value owner =
+            code.rem(code.div(key, code.integer(chunk)), code.integer(parts));
+        code.when(code.equal(owner, part), [&] { append(s); });
+        return SmallVector<Value>();
+      });
   code.barrier();
   code.loop(code.integer(0), code.mul(rows, code.integer(heads / groups)),
             [&](Value index) { attend(index); });

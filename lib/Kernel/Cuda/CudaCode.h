@@ -119,6 +119,8 @@ EmitCudaTile beginCudaLinear(CudaCode &code, mlir::Operation *op);
 EmitCudaTile beginCudaGemm(CudaCode &code, mlir::Operation *op);
 /// Template "cuda_short_conv_mix".
 EmitCudaTile beginCudaShortConvMix(CudaCode &code, mlir::Operation *op);
+/// Template "cuda_short_conv": many rows of the convolution alone.
+EmitCudaTile beginCudaShortConv(CudaCode &code, mlir::Operation *op);
 /// Template "cuda_attention": any segments; a warp per query head.
 EmitCudaTile beginCudaAttention(CudaCode &code, mlir::Operation *op);
 /// Template "cuda_flash": attention of many rows by tensor cores.

@@ -38,6 +38,7 @@ private:
   void copyRows(Value stage, Value step, bool weights);
   void copyStage(Value stage, Value step);
   SmallVector<Value> multiply(Value stage, ValueRange sums);
+  Value stagedAt(Value row, Value column);
   void stageSums(ArrayRef<Value> sums, int64_t mi);
   void storeRows(int64_t mi);
 
@@ -59,7 +60,8 @@ GemmTile::GemmTile(CudaCode &code, LinearOp op, const Memory &stages,
       total(code.memory(op.getY()).type.getShape().back()),
       weights(static_cast<int64_t>(op.getWeights().size())),
       width(kColumns / weights), perWarp(kWarpColumns / weights),
-      stride(perWarp + 8), rows(code.rows(x, x.type.getRank() - 1)) {
+      stride(perWarp == 16 ? perWarp : perWarp + 8),
+      rows(code.rows(x, x.type.getRank() - 1)) {
   Value across = code.integer(llvm::divideCeil(total, width));
   firstRow = code.mul(code.div(tile, across), code.integer(kRows));
   firstColumn = code.mul(code.rem(tile, across), code.integer(width));
@@ -160,9 +162,19 @@ SmallVector<Value> GemmTile::multiply(Value stage, ValueRange from) {
   return sums;
 }
 
+/// Element of `staged` where a column of a row lies. Half warps store 8 columns
+/// of four neighbouring rows, and load 32 columns: one row, behind which 8 stay
+/// free, or two of 16, whose halves change places every second row.
+Value GemmTile::stagedAt(Value row, Value column) {
+  if (stride == perWarp) {
+    Value turn = code.rem(code.div(row, code.integer(2)), code.integer(2));
+    column = code.bitXor(column, code.mul(turn, code.integer(8)));
+  }
+  return code.add(code.mul(row, code.integer(stride)), column);
+}
+
 /// The warp's sums of rows 16 * mi .. + 15 into its own shared memory: rows of
-/// all columns of a weight, weight after weight. The columns behind a row keep
-/// neighbouring rows in different banks.
+/// all columns of a weight, weight after weight.
 void GemmTile::stageSums(ArrayRef<Value> sums, int64_t mi) {
   Value lane = code.lane();
   for (int64_t n = 0; n < kColumnTiles; ++n) {
@@ -175,8 +187,7 @@ void GemmTile::stageSums(ArrayRef<Value> sums, int64_t mi) {
       Value column =
           code.add(code.mul(code.rem(lane, code.integer(4)), code.integer(2)),
                    code.integer(first));
-      code.storeVector(pair, staged,
-                       code.add(code.mul(row, code.integer(stride)), column));
+      code.storeVector(pair, staged, stagedAt(row, column));
     }
   }
 }
@@ -200,9 +211,7 @@ void GemmTile::storeRows(int64_t mi) {
       SmallVector<Value> parts;
       for (int64_t w = 0; w < weights; ++w) {
         Value line = code.add(own, code.integer(16 * w));
-        parts.push_back(code.loadVector(
-            staged, code.add(code.mul(line, code.integer(stride)), shift),
-            count));
+        parts.push_back(code.loadVector(staged, stagedAt(line, shift), count));
       }
       storeRow(code, op, row, at, count, parts);
     });

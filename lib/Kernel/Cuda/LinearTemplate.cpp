@@ -63,6 +63,14 @@ EmitCudaTile rill::kernel::beginCudaLinear(CudaCode &code,
     prologue = {op.getNorm()[0], op.getEps().convertToDouble(),
                 op.getRound().value_or(Type())};
   }
+  if (op.getPrologue() == Prologue::AttentionMerge) {
+    auto shape = code.memory(op.getX()).type.getShape();
+    if (shape[shape.size() - 2] > kWarp) {
+      return nullptr; // a lane knows a part
+    }
+    prologue.merge = true;
+    prologue.round = op.getRound().value_or(Type());
+  }
   bool zip = op.getCombine() == Combine::Zip;
   std::shared_ptr<RowProducts> products =
       makeRowProducts(code, op.getX(), prologue,

@@ -45,8 +45,8 @@ static constexpr Template kTemplates[] = {
     {"cuda_attention_update", beginCudaAttentionUpdate, "threads"},
     {"rows", onThreads<beginRows>, "lanes threads"},
     {"positions", onThreads<beginPositions>, "lanes threads"},
-    {"short_conv", onThreads<beginShortConv>, "lanes threads"},
-    {"sample", onThreads<beginSample>, "lanes threads"}};
+    {"sample", onThreads<beginSample>, "lanes threads"},
+    {"cuda_short_conv", beginCudaShortConv, "threads", true}};
 
 /// The most threads a block may have.
 static constexpr int64_t kMostThreads = 1024;

@@ -46,11 +46,17 @@ private:
 
   int64_t tiles, weights, steps, stride;
   int64_t ahead; ///< blocks whose weights are loaded at once
-  bool oneRow;
+  bool oneRow, isStaged;
   Value group, part; ///< lane / 4, lane % 4
   Memory staged, partials;
 };
 } // namespace
+
+static bool isOneRow(RankedTensorType x, bool merge) {
+  return x.hasStaticShape() &&
+         llvm::all_of(x.getShape().drop_back(merge ? 3 : 1),
+                      [](int64_t size) { return size == 1; });
+}
 
 MmaProducts::MmaProducts(CudaCode &code, Value x, const RowPrologue &prologue,
                          int64_t weights)
@@ -61,11 +67,11 @@ MmaProducts::MmaProducts(CudaCode &code, Value x, const RowPrologue &prologue,
       // rows of a quarter warp meet different banks.
       stride(inner + (32 - inner % 64 + 64) % 64),
       ahead(std::clamp<int64_t>(kWordsAhead / (tiles * weights), 2, 4)),
-      oneRow(this->x.type.hasStaticShape() &&
-             this->x.type.getNumElements() == inner),
+      oneRow(isOneRow(this->x.type, prologue.merge)),
+      isStaged(prologue.norm || prologue.merge),
       group(code.div(code.lane(), code.integer(4))),
       part(code.rem(code.lane(), code.integer(4))) {
-  if (prologue.norm) {
+  if (isStaged) {
     staged = code.shared((oneRow ? 1 : code.config("rows")) * stride,
                          code.b.getBF16Type());
   }
@@ -73,14 +79,17 @@ MmaProducts::MmaProducts(CudaCode &code, Value x, const RowPrologue &prologue,
                          code.b.getF32Type());
 }
 
-/// Normed rows into shared memory.
+/// Normed or merged rows into shared memory.
 void MmaProducts::stage(const RowTile &rows) {
+  if (prologue.merge) {
+    return mergeRows(rows, staged, stride);
+  }
   eachRow(rows, [&](Value row) {
     Value scale = scaleOf(row);
     Value to = code.mul(code.sub(row, rows.first), code.integer(stride));
-    code.eachLane(code.integer(inner / lanes), [&](Value i) {
-      Value k = code.mul(i, code.integer(lanes));
-      code.storeSome(element(row, scale, k, lanes), staged, code.add(to, k));
+    code.eachLane(code.integer(inner / rowLanes), [&](Value i) {
+      Value k = code.mul(i, code.integer(rowLanes));
+      code.storeSome(element(row, scale, k, rowLanes), staged, code.add(to, k));
     });
   });
   code.barrier();
@@ -92,7 +101,7 @@ MmaProducts::Words MmaProducts::rowWords(const RowTile &rows, int64_t half,
                                          Value k) {
   Value last = code.sub(code.sub(rows.end, rows.first), code.integer(1));
   Value row = code.min(code.add(group, code.integer(8 * half)), last);
-  if (prologue.norm) {
+  if (isStaged) {
     return code.loadWords(staged,
                           code.add(code.mul(row, code.integer(stride)), k));
   }
@@ -171,7 +180,7 @@ SmallVector<Value> MmaProducts::accumulate(const ColumnTile &tile,
   }
   // The first weights are under way while the rows are still being made.
   code.waitForInputs();
-  if (prologue.norm) {
+  if (isStaged) {
     stage(rows);
   }
   for (int64_t s = 0; s < first; ++s) {

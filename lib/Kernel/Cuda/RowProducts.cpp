@@ -6,28 +6,115 @@
 //===----------------------------------------------------------------------===//
 #include "RowProducts.h"
 
+#include "../OnlineSoftmax.h"
+
 using namespace mlir;
 using namespace rill;
 using namespace rill::kernel;
 
+using Memory = KernelCode::Memory;
+
 /// Accumulators of one pass over the weights.
 static constexpr int64_t kSums = 4;
 
+/// Width of a row of products.
+static int64_t innerOf(RankedTensorType x, bool merge) {
+  int64_t rank = x.getRank();
+  return merge ? x.getDimSize(rank - 3) * (x.getDimSize(rank - 1) - 2)
+               : x.getDimSize(rank - 1);
+}
+
 RowProducts::RowProducts(CudaCode &code, Value x, const RowPrologue &prologue)
     : code(code), x(code.memory(x)), prologue(prologue),
-      inner(this->x.type.getShape().back()),
+      inner(innerOf(this->x.type, prologue.merge)),
       lanes(CudaCode::lanesFor(inner, 8)),
-      total(code.rows(this->x, this->x.type.getRank() - 1)) {}
+      rowLanes(CudaCode::lanesFor(inner,
+                                  128 / this->x.type.getElementTypeBitWidth())),
+      total(code.rows(this->x,
+                      this->x.type.getRank() - (prologue.merge ? 3 : 1))) {}
+
+/// One head of one row, counted over all rows: its parts in their order. Those
+/// without a key stand behind the others.
+void RowProducts::mergeHead(Value head, const Memory &to, Value at) {
+  int64_t rank = x.type.getRank(), parts = x.type.getDimSize(rank - 2),
+          size = x.type.getDimSize(rank - 1), width = size - 2;
+  Value first = code.mul(head, code.integer(parts * size));
+  auto partAt = [&](Value part) {
+    return code.add(first, code.mul(part, code.integer(size)));
+  };
+  // Lane c knows part c.
+  Value own = partAt(code.min(code.lane(), code.integer(parts - 1)));
+  Value top = code.load(x, code.add(own, code.integer(width)));
+  Value seen = code.both(code.fless(code.real(kUnseen), top),
+                         code.less(code.lane(), code.integer(parts)));
+  Value maximum = code.warpMax(code.select(seen, top, code.real(kUnseen)));
+  Value weight =
+      code.select(seen, code.exp(code.fsub(top, maximum)), code.real(0.0));
+  Value live = code.sub(code.toInteger(code.warpSum(
+                            code.select(seen, code.real(1.0), code.real(0.0)))),
+                        code.integer(1));
+  int64_t count = width % 2 ? 1 : 2;
+  int64_t runs = llvm::divideCeil(width, kWarp * count);
+  SmallVector<Value> loaded, totals;
+  for (int64_t c = 0; c < parts; ++c) {
+    // Behind the last part with keys, that one again.
+    Value part = partAt(code.min(code.integer(c), live));
+    totals.push_back(code.load(x, code.add(part, code.integer(width + 1))));
+    for (int64_t run = 0; run < runs; ++run) {
+      Value d = code.mul(code.add(code.lane(), code.integer(run * kWarp)),
+                         code.integer(count));
+      d = code.min(d, code.integer(width - count));
+      loaded.push_back(code.loadSome(x, code.add(part, d), count));
+    }
+  }
+  Value total = code.real(0.0);
+  SmallVector<Value> sums(runs, code.spread(code.real(0.0), count));
+  for (int64_t c = 0; c < parts; ++c) {
+    Value scale = code.shuffleFrom(weight, code.integer(c));
+    total = code.fma(scale, totals[c], total);
+    for (int64_t run = 0; run < runs; ++run) {
+      sums[run] = code.fma(code.spread(scale, count), loaded[c * runs + run],
+                           sums[run]);
+    }
+  }
+  for (int64_t run = 0; run < runs; ++run) {
+    Value d = code.mul(code.add(code.lane(), code.integer(run * kWarp)),
+                       code.integer(count));
+    Value value = code.fdiv(sums[run], code.spread(total, count));
+    value = prologue.round ? code.rounded(value, prologue.round) : value;
+    code.when(code.less(d, code.integer(width)),
+              [&] { code.storeSome(value, to, code.add(at, d)); });
+  }
+}
+
+void RowProducts::mergeRows(const RowTile &rows, const Memory &to,
+                            int64_t stride) {
+  int64_t rank = x.type.getRank(), heads = x.type.getDimSize(rank - 3),
+          width = inner / heads;
+  Value count = code.mul(code.sub(rows.end, rows.first), code.integer(heads));
+  code.loop(code.warp(), count, code.warps(), ValueRange(),
+            [&](Value i, ValueRange) {
+              Value row = code.div(i, code.integer(heads)),
+                    head = code.rem(i, code.integer(heads));
+              Value at = code.add(code.mul(row, code.integer(stride)),
+                                  code.mul(head, code.integer(width)));
+              Value line = code.mul(rows.first, code.integer(heads));
+              mergeHead(code.add(line, i), to, at);
+              return SmallVector<Value>();
+            });
+  code.barrier();
+}
 
 Value RowProducts::scaleOf(Value row) {
   Value at = code.mul(row, code.integer(inner));
   Value squares = code.loop(
-      code.lane(), code.integer(inner / lanes), kWarp, code.real(0.0),
+      code.lane(), code.integer(inner / rowLanes), kWarp, code.real(0.0),
       [&](Value i, ValueRange sum) -> SmallVector<Value> {
-        Value k = code.mul(i, code.integer(lanes));
-        Value v = code.loadSome(x, code.add(at, k), lanes);
+        Value k = code.mul(i, code.integer(rowLanes));
+        Value v = code.loadSome(x, code.add(at, k), rowLanes);
         Value square = code.fmul(v, v);
-        return {code.fadd(sum[0], lanes == 1 ? square : code.sumLanes(square))};
+        return {
+            code.fadd(sum[0], rowLanes == 1 ? square : code.sumLanes(square))};
       })[0];
   Value mean =
       code.fdiv(code.warpSum(squares), code.real(static_cast<double>(inner)));
@@ -62,6 +149,9 @@ public:
     if (prologue.norm) {
       scales = code.shared(code.config("rows"), code.b.getF32Type());
     }
+    if (prologue.merge) {
+      merged = code.shared(code.config("rows") * inner, code.b.getF32Type());
+    }
   }
 
   int64_t columns() const override { return code.warps(); }
@@ -72,7 +162,7 @@ private:
   void pass(const ColumnTile &tile, const RowTile &rows, Value column,
             Value base, const Store &store);
 
-  KernelCode::Memory scales;
+  KernelCode::Memory scales, merged;
 };
 } // namespace
 
@@ -86,6 +176,9 @@ void WarpProducts::emit(const ColumnTile &tile, const RowTile &rows,
                 [&] { code.store(scale, scales, code.sub(row, rows.first)); });
     });
     code.barrier();
+  }
+  if (prologue.merge) {
+    mergeRows(rows, merged, inner);
   }
   auto count = static_cast<int64_t>(tile.weights.size());
   Value column = code.add(tile.first, code.warp());
@@ -113,22 +206,28 @@ void WarpProducts::pass(const ColumnTile &tile, const RowTile &rowTile,
                         : Value());
   }
   SmallVector<Value> zeros(block * count, code.spread(code.real(0.0), lanes));
-  SmallVector<Value> sums =
-      code.loop(code.lane(), code.integer(inner / lanes), kWarp, zeros,
-                [&](Value i, ValueRange acc) {
-                  Value k = code.mul(i, code.integer(lanes));
-                  SmallVector<Value> next(acc.begin(), acc.end());
-                  for (int64_t w = 0; w < count; ++w) {
-                    Value weight = code.loadSome(tile.weights[w],
-                                                 code.add(begin, k), lanes);
-                    for (int64_t r = 0; r < block; ++r) {
-                      next[r * count + w] =
-                          code.fma(weight, element(rows[r], scale[r], k, lanes),
-                                   acc[r * count + w]);
-                    }
-                  }
-                  return next;
-                });
+  SmallVector<Value> sums = code.loop(
+      code.lane(), code.integer(inner / lanes), kWarp, zeros,
+      [&](Value i, ValueRange acc) {
+        Value k = code.mul(i, code.integer(lanes));
+        SmallVector<Value> next(acc.begin(), acc.end());
+        for (int64_t w = 0; w < count; ++w) {
+          Value weight =
+              code.loadSome(tile.weights[w], code.add(begin, k), lanes);
+          for (int64_t r = 0; r < block; ++r) {
+            Value own = code.sub(rows[r], rowTile.first);
+            Value value =
+                prologue.merge
+                    ? code.loadSome(
+                          merged,
+                          code.add(code.mul(own, code.integer(inner)), k),
+                          lanes)
+                    : element(rows[r], scale[r], k, lanes);
+            next[r * count + w] = code.fma(weight, value, acc[r * count + w]);
+          }
+        }
+        return next;
+      });
   for (Value &sum : sums) {
     sum = code.warpSum(lanes == 1 ? sum : code.sumLanes(sum));
   }

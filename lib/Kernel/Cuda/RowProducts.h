@@ -13,11 +13,13 @@
 
 namespace rill::kernel {
 
-/// An rms_norm before the products; `norm` null: none.
+/// An rms_norm before the products, or the merge of attention's parts (x is
+/// [.., h, C, d+2]); `norm` null and no merge: none.
 struct RowPrologue {
   Value norm;
   double eps = 0;
-  mlir::Type round; ///< what normed rows are rounded to
+  mlir::Type round; ///< what the rows are rounded to
+  bool merge = false;
 };
 
 /// The columns first .. first + columns() - 1 below `limit` of weights of equal
@@ -49,6 +51,10 @@ public:
                     const Store &store) = 0;
 
 protected:
+  /// Merges the parts of the tile's rows, rounded, into `to`, where a row has
+  /// `stride` elements. All warps must come here; ends with a barrier.
+  void mergeRows(const RowTile &rows, const KernelCode::Memory &to,
+                 int64_t stride);
   /// 1 / rms of a row, by one warp, equal in all lanes.
   Value scaleOf(Value row);
   /// `count` elements from k of a row, normed and rounded.
@@ -56,10 +62,17 @@ protected:
   /// `body(row)` on rows of the tile, a warp each.
   void eachRow(const RowTile &rows, const std::function<void(Value)> &body);
 
+private:
+  void mergeHead(Value head, const KernelCode::Memory &to, Value at);
+
+protected:
   CudaCode &code;
   const KernelCode::Memory &x;
   RowPrologue prologue;
-  int64_t inner, lanes; ///< width of a row; elements a lane loads at once
+  int64_t inner; ///< width of a row
+  /// Elements that a lane loads at once: of x beside a weight, and of x alone,
+  /// where they are one 16-byte word, so that a warp reads whole sectors.
+  int64_t lanes, rowLanes;
   Value total;
 };
 

@@ -150,6 +150,20 @@ func.func @f(%x: tensor<1x?x2x8xf32>, %p: tensor<1x?xi64>, %t: tensor<16x6xf32>)
   return
 }
 // -----
+func.func @f(%x: tensor<1x?x32xf32>, %g: tensor<8xf32>, %p: tensor<1x?xi64>) {
+  // expected-error @below {{attention_update_c5: 'tensor<1x?x16xf32>' is no result of 2 heads in chunks}}
+  %0 = rill.attention_update %x, %g, %g, %p states(@k, @k) {heads = 2 : i64, eps = 1.0e-5, theta = 1.0e6, scale = 1.0, chunk = 64 : i64}
+    : (tensor<1x?x32xf32>, tensor<8xf32>, tensor<8xf32>, tensor<1x?xi64>) -> tensor<1x?x16xf32>
+  return
+}
+// -----
+func.func @f(%x: tensor<1x?x32xf32>, %g: tensor<8xf32>, %p: tensor<1x?xi64>) {
+  // expected-error @below {{attention_update_c5: 'tensor<1x?x2x3x10xf32>' is no result of 2 heads in chunks}}
+  %0 = rill.attention_update %x, %g, %g, %p states(@k, @k) {heads = 2 : i64, eps = 1.0e-5, theta = 1.0e6, scale = 1.0, chunk = 0 : i64}
+    : (tensor<1x?x32xf32>, tensor<8xf32>, tensor<8xf32>, tensor<1x?xi64>) -> tensor<1x?x2x3x10xf32>
+  return
+}
+// -----
 func.func @f(%x: tensor<1x?x32xf32>, %g: tensor<8xf32>, %p: tensor<1x?xi64>, %t: tensor<16x6xf32>) {
   // expected-error @below {{attention_update_c4: the table 'tensor<16x6xf32>' has no rows of 8}}
   %0 = rill.attention_update %x, %g, %g, %p table %t states(@k, @k) {heads = 2 : i64, eps = 1.0e-5, theta = 1.0e6, scale = 1.0}

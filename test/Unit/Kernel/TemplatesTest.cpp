@@ -267,6 +267,48 @@ TEST(Templates, ShortConvMixOverItsRing) {
   }
 }
 
+/// The convolution alone: more rows than a tile, channels that fill no block,
+/// filters of odd and even length, two sequences.
+TEST(Templates, ShortConvOfManyRows) {
+  struct Case {
+    const char *type;
+    int64_t channels, taps;
+    int batch;
+    bool bias;
+  };
+  for (Case c : {Case{"bf16", 264, 3, 1, false}, Case{"bf16", 40, 4, 2, true},
+                 Case{"f32", 37, 3, 2, true}, Case{"f32", 132, 8, 1, false}}) {
+    SCOPED_TRACE(std::string(c.type) + " of " + std::to_string(c.channels));
+    std::string b = "tensor<" + std::to_string(c.batch) + "x",
+                h = std::to_string(c.channels), l = std::to_string(c.taps);
+    std::string w = b + std::to_string(c.taps - 1) + "x" + h + "x" + c.type +
+                    ">",
+                x = b + "?x" + h + "x" + c.type + ">",
+                f = "tensor<" + h + "x" + l + "xbf16>",
+                n = "tensor<" + h + "xbf16>", y = b + "?x" + h + "xf32>";
+    std::string text =
+        "rill.weight @f from \"w.safetensors#f\" : " + f +
+        "\nrill.weight @b from \"w.safetensors#b\" : " + n +
+        "\nfunc.func @m(%w: " + w + R"( {rill.name = "w"}, %x: )" + x +
+        R"( {rill.name = "x", rill.dims = ["", "S", ""]}) -> )" + y +
+        R"( attributes {rill.method = "text_decoder"} {
+  %f = rill.weight.read @f : )" +
+        f + "\n%b = rill.weight.read @b : " + n +
+        "\n%y = rill.short_conv %w, " + "%x, %f" + (c.bias ? " bias %b" : "") +
+        " : (" + w + ", " + x + ", " + f + (c.bias ? ", " + n : "") + ") -> " +
+        y + "\nreturn %y : " + y + "\n}";
+    Harness harness(module(text, c.batch),
+                    {{"f", {c.channels, c.taps}}, {"b", {c.channels}}});
+    auto kind = std::string(c.type) == "bf16" ? Tensor::BF16 : Tensor::F32;
+    std::vector<std::vector<Tensor>> calls;
+    for (int64_t rows : {1, 2, 17, 64}) {
+      calls.push_back({filled(kind, {c.batch, c.taps - 1, c.channels}, 1),
+                       filled(kind, {c.batch, rows, c.channels}, 2)});
+    }
+    harness.compare("m", calls, 1e-6f);
+  }
+}
+
 namespace {
 /// A product of stacked weights and attention_update on its rows.
 std::string update(int64_t width, const char *layout) {
@@ -323,6 +365,65 @@ TEST(Templates, AttentionUpdateOverItsStates) {
     }
     ASSERT_LE(start, kLimit);
     harness.compare("m", calls, 1e-5f);
+  }
+}
+
+namespace {
+/// As `update`, over 300 rows of states, with a product behind it that may
+/// merge what attention over parts of the keys gave.
+std::string updateAndProduct(int64_t width, const std::string &state) {
+  std::string text = update(width, "half");
+  auto replace = [&](const std::string &from, const std::string &to) {
+    for (size_t at = 0; (at = text.find(from, at)) != std::string::npos;
+         at += to.size()) {
+      text.replace(at, from.size(), to);
+    }
+  };
+  std::string q = std::to_string(4 * width), d = std::to_string(width),
+              n = std::to_string(8 * width);
+  std::string y = "tensor<1x?x" + q + "xf32>", out = "tensor<1x?x24xf32>",
+              o = "tensor<24x" + q + "xbf16>";
+  replace("tensor<1x2x64x" + d + "xf32>",
+          "tensor<1x2x300x" + d + "x" + state + ">");
+  replace("max_seq_len = 64", "max_seq_len = 300");
+  replace("rill.limit = 64", "rill.limit = 300");
+  // Products and attention give what the states hold.
+  replace("tensor<1x?x" + n + "xf32>", "tensor<1x?x" + n + "x" + state + ">");
+  std::string made = "tensor<1x?x" + q + "x" + state + ">";
+  replace(" -> " + y + "\nreturn %y : " + y,
+          " -> " + made + "\n%wo = rill.weight.read @wo : " + o +
+              "\n%z = rill.linear %y weights(%wo) : (" + made + ", " + o +
+              ") -> " + out +
+              " {\n^bb0(%a: f32):\nrill.yield %a : f32\n}\nreturn %z : " + out);
+  replace(") -> " + y + " attributes", ") -> " + out + " attributes");
+  replace("rill.weight @g ", "rill.weight @wo from \"w.safetensors#wo\" : " +
+                                 o + "\nrill.weight @g ");
+  return text;
+}
+} // namespace
+
+/// Contexts that end in several parts of the keys and go round them.
+TEST(Templates, AttentionOverPartsOfTheKeys) {
+  for (auto [width, state, tolerance] :
+       {std::tuple<int64_t, const char *, float>(6, "f32", 1e-5f),
+        {64, "bf16", 1e-2f}}) {
+    SCOPED_TRACE(std::to_string(width) + state);
+    Harness harness(updateAndProduct(width, state), {{"wq", {4 * width, 20}},
+                                                     {"wk", {2 * width, 20}},
+                                                     {"wv", {2 * width, 20}},
+                                                     {"wo", {24, 4 * width}},
+                                                     {"g", {width}},
+                                                     {"h", {width}}});
+    std::vector<std::vector<Tensor>> calls;
+    int64_t start = 0;
+    for (int64_t rows : {1, 16, 46, 1, 1, 8, 60, 130, 16, 1}) {
+      calls.push_back(
+          {filled(Tensor::F32, {1, rows, 20}, calls.size()),
+           integers({1, rows}, [&](int64_t i) { return start + i; })});
+      start += rows;
+    }
+    ASSERT_LE(start, 300);
+    harness.compare("m", calls, tolerance);
   }
 }
 

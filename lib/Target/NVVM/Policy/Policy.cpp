@@ -29,6 +29,7 @@ public:
   FailureOr<KernelChoice> choose(Operation *op, AllDims operandDims,
                                  AllDims resultDims,
                                  bool manyRows) const override;
+  KeySplit splitKeys(Operation *op) const override;
 
 private:
   const Chip &chip;
@@ -58,7 +59,7 @@ static bool usesMma(Value x, Type round, ValueRange weights) {
   };
   constexpr int64_t kWord = 8;
   return (round ? round.isBF16() : isBf16(x)) &&
-         llvm::all_of(weights, isBf16) && lastSize(x) % kWord == 0;
+         llvm::all_of(weights, isBf16) && lastSize(weights[0]) % kWord == 0;
 }
 
 namespace {
@@ -72,6 +73,7 @@ struct Products {
 /// `zipped` weights of `rows` rows side by side.
 static Products productsOf(Value x, Type round, ValueRange weights,
                            int64_t zipped, int64_t rows) {
+  int64_t inner = lastSize(weights[0]);
   constexpr int64_t kColumns = 8, kBlock = 32, kMostWarps = 8;
   if (!usesMma(x, round, weights)) {
     constexpr int64_t kWarps = 4;
@@ -81,7 +83,7 @@ static Products productsOf(Value x, Type round, ValueRange weights,
   // that a block's norm and reduction are paid for by more weights.
   constexpr int64_t kWide = 16384;
   int64_t warps =
-      std::min<int64_t>(kMostWarps, llvm::divideCeil(lastSize(x), kBlock));
+      std::min<int64_t>(kMostWarps, llvm::divideCeil(inner, kBlock));
   int64_t tiles = rows > kWide && zipped == 1 ? 4 : 1;
   return {warps * kWarp, tiles * kColumns, tiles};
 }
@@ -139,9 +141,18 @@ static KernelChoice linearChoice(LinearOp op, AllDims operandDims) {
   for (Value weight : zip ? weights.take_front() : weights) {
     across += llvm::divideCeil(rowsOf(weight), products.columns);
   }
-  std::string rows = kernel::sizeProgram(ArrayRef(operandDims[0]).drop_back());
-  return {"cuda_linear", productsConfig(op.getContext(), products, kRows),
-          plan::multiplyPrograms(plan::ceilDivProgram(rows, kRows),
+  bool merges = op.getPrologue() == Prologue::AttentionMerge;
+  int64_t blockRows = kRows;
+  if (merges && !products.tiles) {
+    // The merged rows stand in shared memory, as f32.
+    constexpr int64_t kMost = 32 * 1024, kElement = 4;
+    blockRows = std::clamp<int64_t>(kMost / (kElement * lastSize(weights[0])),
+                                    1, kRows);
+  }
+  std::string rows =
+      kernel::sizeProgram(ArrayRef(operandDims[0]).drop_back(merges ? 3 : 1));
+  return {"cuda_linear", productsConfig(op.getContext(), products, blockRows),
+          plan::multiplyPrograms(plan::ceilDivProgram(rows, blockRows),
                                  std::to_string(across))};
 }
 
@@ -164,13 +175,47 @@ static KernelChoice mixChoice(ShortConvMixOp op) {
           std::to_string(tiles)};
 }
 
+/// As in ShortConvTemplate.cpp: four rows a warp, a 16-byte vector a lane.
+static KernelChoice convChoice(ShortConvOp op, AllDims operandDims) {
+  constexpr int64_t kThreads = 256, kWarpRows = 4;
+  auto type = cast<RankedTensorType>(op.getX().getType());
+  int64_t lanes = 128 / type.getElementTypeBitWidth();
+  while (type.getDimSize(2) % lanes) {
+    lanes /= 2;
+  }
+  int64_t across = llvm::divideCeil(type.getDimSize(2) / lanes, kWarp);
+  return {
+      "cuda_short_conv", makeConfig(op.getContext(), {{"threads", kThreads}}),
+      plan::multiplyPrograms(
+          plan::ceilDivProgram(operandDims[1][1], kThreads / kWarp * kWarpRows),
+          std::to_string(type.getDimSize(0) * across))};
+}
+
 static KernelChoice updateChoice(AttentionUpdateOp op) {
   auto keys =
       SymbolTable::lookupNearestSymbolFrom<StateOp>(op, op.getKStateAttr());
   auto type = cast<RankedTensorType>(keys.getType());
-  return {"cuda_attention_update",
-          makeConfig(op.getContext(), {{"threads", 256}}),
-          std::to_string(type.getDimSize(0) * type.getDimSize(1))};
+  return {
+      "cuda_attention_update", makeConfig(op.getContext(), {{"threads", 256}}),
+      std::to_string(type.getDimSize(0) * type.getDimSize(1) * op.getParts())};
+}
+
+/// Parts enough to give each multiprocessor one, as long as merging the parts
+/// of a row, which each block of the next product does, reads few bytes.
+KeySplit CudaPolicy::splitKeys(Operation *op) const {
+  constexpr int64_t kChunk = 64, kMostBytes = 40 * 1024, kMostParts = 16;
+  auto update = cast<AttentionUpdateOp>(op);
+  auto keys =
+      SymbolTable::lookupNearestSymbolFrom<StateOp>(op, update.getKStateAttr());
+  auto type = cast<RankedTensorType>(keys.getType());
+  int64_t rowBytes =
+      static_cast<int64_t>(update.getHeads()) * (type.getDimSize(3) + 2) * 4;
+  int64_t most = std::min(
+      {chip.multiprocessors / (type.getDimSize(0) * type.getDimSize(1)),
+       kMostBytes / rowBytes, kMostParts,
+       static_cast<int64_t>(llvm::divideCeil(type.getDimSize(2), kChunk))});
+  return {most < 2 ? 1 : static_cast<int64_t>(llvm::bit_floor<uint64_t>(most)),
+          kChunk};
 }
 
 /// Whether "cuda_flash" runs the attention: bf16 heads of whole 16-byte words,
@@ -223,8 +268,7 @@ static FailureOr<KernelChoice> chooseTemplate(Operation *op,
                                               AllDims resultDims,
                                               bool manyRows) {
   if (auto linear = dyn_cast<LinearOp>(op)) {
-    if (linear.getPrologue() != Prologue::None &&
-        linear.getPrologue() != Prologue::RmsNorm) {
+    if (linear.getPrologue() == Prologue::LayerNorm) {
       return failure();
     }
     return usesGemm(linear, manyRows) ? gemmChoice(linear, operandDims)
@@ -232,6 +276,9 @@ static FailureOr<KernelChoice> chooseTemplate(Operation *op,
   }
   if (auto mix = dyn_cast<ShortConvMixOp>(op)) {
     return mixChoice(mix);
+  }
+  if (auto conv = dyn_cast<ShortConvOp>(op)) {
+    return convChoice(conv, operandDims);
   }
   if (auto update = dyn_cast<AttentionUpdateOp>(op)) {
     return updateChoice(update);
