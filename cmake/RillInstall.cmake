@@ -8,7 +8,8 @@ set_target_properties(rill_archive PROPERTIES EXPORT_NAME runtime_static)
 set_target_properties(rill_generate_shared PROPERTIES EXPORT_NAME generate)
 install(TARGETS rill_runtime rill_archive rill_generate_shared rill_cuda_emu EXPORT RillTargets
   LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
-install(FILES ${RILL_ROOT}/runtime/include/rill.h ${RILL_ROOT}/runtime/include/rill_generate.h
+install(FILES ${RILL_ROOT}/runtime/include/rill.h ${RILL_ROOT}/runtime/include/rill.hpp
+  ${RILL_ROOT}/runtime/include/rill_generate.h
   DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(FILES ${RILL_ROOT}/LICENSE ${RILL_ROOT}/NOTICE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY ${RILL_ROOT}/runtime/include/rill-rt DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})

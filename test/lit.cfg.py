@@ -1,6 +1,7 @@
 """lit for Rill: .mlir and .test files, tools from the build folder."""
 import os
 import pathlib
+import shutil
 
 import lit.formats
 
@@ -20,6 +21,8 @@ for name in ("RILL_FIXTURES", "RILL_PTXAS", "HOME", "ASAN_OPTIONS"):
     if name in os.environ:
         config.environment[name] = os.environ[name]
         config.available_features.add(name.lower().replace("_", "-"))
+if shutil.which("abidiff") and shutil.which("abidw"):
+    config.available_features.add("abigail")
 roundtrip = " --verify-roundtrip" if lit_config.params.get("roundtrip") else ""
 config.substitutions += [
     ("%rill_opt", "rill-opt" + roundtrip),

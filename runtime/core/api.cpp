@@ -35,6 +35,14 @@ static Options withDefaults(const Options *given) {
   return options;
 }
 
+/// Copies as much of `value` as the caller's struct has room for.
+template <typename Struct>
+static void copyOut(Struct value, Struct *out) {
+  value.size = out->size;
+  std::memcpy(static_cast<void *>(out), &value,
+              std::min(out->size, sizeof(value)));
+}
+
 int rill_error_code(rill_status error) {
   return error ? static_cast<int>(error->error.code) : 0;
 }
@@ -61,6 +69,16 @@ rill_status rill_error_create(int code, const char *where, const char *why,
 
 const char *rill_version(void) { return "0.1.0"; }
 
+rill_status rill_set_allocator(const rill_allocator *given) {
+  rill_allocator allocator = withDefaults(given);
+  if (given && (!allocator.allocate || !allocator.release)) {
+    return toC(makeError(ErrorCode::InputInvalid, "rill_set_allocator",
+                         "allocate or release is NULL"));
+  }
+  setAllocator(given ? &allocator : nullptr);
+  return nullptr;
+}
+
 static rill_status openArtifact(Result<Artifact> artifact,
                                 const rill_open_options &options,
                                 rill_model **out) {
@@ -79,6 +97,12 @@ rill_status rill_open(const char *path, const rill_open_options *given,
                       rill_model **out) {
   rill_open_options options = withDefaults(given);
   return openArtifact(Artifact::open(path, options.verify > 0), options, out);
+}
+
+rill_status rill_open_fd(int fd, const rill_open_options *given,
+                         rill_model **out) {
+  rill_open_options options = withDefaults(given);
+  return openArtifact(Artifact::openFd(fd, options.verify > 0), options, out);
 }
 
 rill_status rill_open_memory(const void *data, size_t bytes,
@@ -171,8 +195,31 @@ rill_status rill_session_set_ids(rill_session *session, int64_t sequence,
   return toC(session->impl->setIds(sequence, first, {ids, count}));
 }
 
+rill_status rill_session_save(rill_session *session, void *data, size_t room,
+                              size_t *bytes) {
+  *bytes = session->impl->savedBytes();
+  return data ? toC(session->impl->save({static_cast<uint8_t *>(data), room}))
+              : nullptr;
+}
+
+rill_status rill_session_load(rill_session *session, const void *data,
+                              size_t bytes) {
+  return toC(session->impl->load({static_cast<const uint8_t *>(data), bytes}));
+}
+
 size_t rill_session_bytes(const rill_session *session) {
   return session->impl->bytes();
+}
+
+rill_status rill_plan_bytes(const rill_model *model,
+                            const rill_session_options *given,
+                            rill_memory_plan *out) {
+  auto plan = planBytes(*model->impl, withDefaults(given));
+  if (!plan.ok()) {
+    return toC(plan.takeStatus());
+  }
+  copyOut(*plan, out);
+  return nullptr;
 }
 
 size_t rill_method_count(const rill_model *model) {
@@ -182,6 +229,60 @@ size_t rill_method_count(const rill_model *model) {
 const char *rill_method_name(const rill_model *model, size_t index) {
   const auto &methods = model->impl->manifest().methods;
   return index < methods.size() ? methods[index].name.c_str() : "";
+}
+
+static Result<const Method *> findMethod(const rill_model *model,
+                                         const char *name) {
+  const Method *method = model->impl->manifest().method(name);
+  if (!method) {
+    return makeError(ErrorCode::InputInvalid, name, "is no method of the model",
+                     "rill_method_name lists them");
+  }
+  return method;
+}
+
+rill_status rill_method_signature(const rill_model *model, const char *name,
+                                  rill_method_info *out) {
+  auto method = findMethod(model, name);
+  if (!method.ok()) {
+    return toC(method.takeStatus());
+  }
+  rill_method_info info = {};
+  info.input_count = (*method)->inputs.size();
+  info.output_count = (*method)->outputs.size();
+  info.appends = (*method)->appends;
+  info.commits = (*method)->commits;
+  copyOut(info, out);
+  return nullptr;
+}
+
+/// Value `index` of the inputs or outputs of a method.
+static rill_status copyValue(const rill_model *model, const char *name,
+                             std::vector<Signature> Method::*list,
+                             const char *kind, size_t index,
+                             rill_value_info *out) {
+  auto method = findMethod(model, name);
+  if (!method.ok()) {
+    return toC(method.takeStatus());
+  }
+  const std::vector<Signature> &values = (*method)->*list;
+  if (index >= values.size()) {
+    return toC(makeError(
+        ErrorCode::InputInvalid, name,
+        format("has %zu %ss, not %zu", values.size(), kind, index + 1)));
+  }
+  copyOut(valueInfo(*model->impl, **method, values[index]), out);
+  return nullptr;
+}
+
+rill_status rill_method_input(const rill_model *model, const char *method,
+                              size_t index, rill_value_info *out) {
+  return copyValue(model, method, &Method::inputs, "input", index, out);
+}
+
+rill_status rill_method_output(const rill_model *model, const char *method,
+                               size_t index, rill_value_info *out) {
+  return copyValue(model, method, &Method::outputs, "output", index, out);
 }
 
 rill_status rill_invoke(rill_session *session, const char *method,

@@ -18,13 +18,25 @@ Error Artifact::invalid(std::string why) const {
                    "the file is damaged or no .rill file; compile it anew");
 }
 
-Result<Artifact> Artifact::open(const std::string &path, bool verifyWeights) {
+Result<Artifact> Artifact::mapped(Result<MappedFile> file, bool verifyWeights) {
+  if (!file.ok()) {
+    return file.takeStatus();
+  }
   Artifact artifact;
-  artifact.path = path;
-  RILL_ASSIGN(artifact.file, MappedFile::open(path));
+  artifact.file = std::move(*file);
+  artifact.path = artifact.file.path();
   artifact.all = artifact.file.bytes();
   RILL_TRY(artifact.read(verifyWeights));
   return artifact;
+}
+
+Result<Artifact> Artifact::open(const std::string &path, bool verifyWeights) {
+  return mapped(MappedFile::open(path), verifyWeights);
+}
+
+Result<Artifact> Artifact::openFd(int fd, bool verifyWeights) {
+  return mapped(MappedFile::map(fd, format("file descriptor %d", fd)),
+                verifyWeights);
 }
 
 Result<Artifact> Artifact::parse(std::span<const uint8_t> bytes,

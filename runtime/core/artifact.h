@@ -14,11 +14,14 @@
 
 namespace rill::rt {
 
-/// An opened artifact. Owns the mapping when it was opened from a path.
+/// An opened artifact. Owns the mapping unless it was parsed from memory.
 class Artifact {
 public:
   /// Maps and checks `path`; `verifyWeights` hashes weight sections too.
   static Result<Artifact> open(const std::string &path, bool verifyWeights);
+  /// The same for an open file, which stays the caller's; its name in errors
+  /// is "file descriptor N".
+  static Result<Artifact> openFd(int fd, bool verifyWeights);
   /// Checks bytes that the caller keeps alive; `name` stands for them in
   /// errors.
   static Result<Artifact> parse(std::span<const uint8_t> bytes,
@@ -34,6 +37,7 @@ public:
   const std::string &name() const { return path; }
 
 private:
+  static Result<Artifact> mapped(Result<MappedFile> file, bool verifyWeights);
   Status read(bool verifyWeights);
   Status checkHeader(rill_rt_header &header) const;
   Status checkTable(const rill_rt_header &header) const;

@@ -25,7 +25,8 @@ struct Launch {
   int64_t tiles;
 };
 
-/// A copy before (inputs) or behind (outputs) the launches of a call.
+/// A copy to the device (inputs of a call, `write`) or from it (outputs,
+/// `read`).
 struct Transfer {
   void *device, *host;
   uint64_t bytes;
@@ -52,6 +53,13 @@ struct QueueNeeds {
   uint64_t inputBytes = 0, outputBytes = 0; ///< of a call, at most
 };
 
+/// What a queue takes beside what is allocated of it.
+struct QueueBytes {
+  uint64_t host = 0, device = 0;
+};
+QueueBytes cpuQueueBytes(const QueueNeeds &needs);
+QueueBytes cudaQueueBytes(const QueueNeeds &needs);
+
 /// Memory and execution for one session; one thread at a time.
 class Queue {
 public:
@@ -76,7 +84,9 @@ public:
   /// Waits for the oldest call begun, and copies its outputs out.
   virtual Status end(const Call &call);
   /// Copies host memory to the device, and waits.
-  virtual Status write(void *to, const void *from, uint64_t bytes) = 0;
+  virtual Status write(std::span<const Transfer> transfers) = 0;
+  /// Copies the device's memory to the host, and waits.
+  virtual Status read(std::span<const Transfer> transfers) = 0;
   /// Bytes held, `allocate`d ones included.
   virtual uint64_t bytes() const = 0;
 };
@@ -104,6 +114,12 @@ public:
   virtual Result<std::unique_ptr<Queue>>
   queue(const QueueNeeds &needs) const = 0;
 };
+
+/// The target of the artifact that suits this processor best. Errors: NoCode.
+Result<const TargetInfo *> chooseCpuTarget(const Artifact &artifact);
+
+/// Bytes of the weights' copies on a CUDA device.
+uint64_t cudaWeightBytes(const Manifest &manifest);
 
 /// Loads the best code of the artifact that this processor runs. `weights`
 /// must outlive the device. Errors: NoCode, CodeInvalid.

@@ -6,9 +6,14 @@
 #ifndef RILL_RUNTIME_CORE_MEMORY_H
 #define RILL_RUNTIME_CORE_MEMORY_H
 
+#include "rill.h"
 #include "runtime/formats/status.h"
 
 namespace rill::rt {
+
+/// Whom Memory asks from now on; null: the system. Memory that exists goes back
+/// to where it came from.
+void setAllocator(const rill_allocator *allocator);
 
 /// Owned, zeroed, page-aligned bytes.
 class Memory {
@@ -27,6 +32,7 @@ public:
 private:
   uint8_t *base = nullptr;
   uint64_t size = 0;
+  rill_allocator source = {}; ///< no function: pages of the system
 };
 
 } // namespace rill::rt

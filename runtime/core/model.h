@@ -9,6 +9,7 @@
 #include "rill.h"
 #include "runtime/core/device.h"
 #include "runtime/core/plan.h"
+#include "runtime/core/session_layout.h"
 #include "runtime/formats/sampling_params.h"
 
 namespace rill::rt {
@@ -43,6 +44,18 @@ private:
   std::vector<LoadedVariant> loaded;
 };
 
+/// The rill_dtype of an element type.
+int32_t dtypeOf(ElementType type);
+
+/// rill.h: rill_method_input and _output, `size` left 0. Sizes are those of
+/// all variants loaded. Names point into the model.
+rill_value_info valueInfo(const Model &model, const Method &method,
+                          const Signature &signature);
+
+/// Whether the device of a session's options (null, "auto", a device's or a
+/// target's name) is this one; NoDevice when not.
+Status checkDeviceName(const Device &device, const char *name);
+
 /// States, arena, control block and queue of one user of a model.
 class Session {
 public:
@@ -61,8 +74,14 @@ public:
   int64_t length(int64_t sequence) const { return start()[sequence]; }
   int64_t batch() const { return control()->words[RILL_RT_CONTROL_BATCH]; }
   uint64_t bytes() const;
+  // rill.h: rill_session_save, rill_session_load (saved_session.cpp).
+  uint64_t savedBytes() const;
+  Status save(std::span<uint8_t> to);
+  Status load(std::span<const uint8_t> from);
   /// The address of a state, fixed for the session's life (tests).
-  const void *stateData(size_t index) const { return states + offsets[index]; }
+  const void *stateData(size_t index) const {
+    return states + layout.stateOffsets[index];
+  }
 
 private:
   rill_rt_control *control() const {
@@ -72,6 +91,9 @@ private:
   int64_t *start() const { return control()->per_sequence; }
   int64_t *tokens() const { return start() + batch(); }
   int64_t *positions() const { return tokens() + batch(); }
+  int64_t longest() const;
+  Status checkWords(std::span<const int64_t> words) const;
+  Status checkToken(int64_t token) const;
   Status checkSequence(const char *call, int64_t sequence) const;
   /// Of a method that commits: what it would feed is set.
   Status checkNext(const Method &method) const;
@@ -94,7 +116,6 @@ private:
   Status checkCapacity(const Method &method, int64_t rows) const;
   Status prepareOutputs(const Method &method, const Symbols &symbols,
                         std::span<rill_tensor> outputs) const;
-  QueueNeeds needs(const rill_session_options &options) const;
   Status allocate();
   Status bindVariant(size_t variant);
   Status prepare(size_t variant);
@@ -108,13 +129,13 @@ private:
                 std::span<const rill_tensor> outputs);
 
   const Model *model = nullptr;
+  SessionLayout layout;
   std::unique_ptr<Queue> queue;
   bool ahead = false; ///< the next step has begun
   Memory controlBlock;
   // Addresses of the device; staging is null where it uses host memory.
   uint8_t *states = nullptr, *arena = nullptr;
   uint8_t *inputStaging = nullptr, *outputStaging = nullptr;
-  std::vector<uint64_t> offsets;             // of states
   std::vector<int64_t> written;              // high-water mark per sequence
   std::vector<int64_t> before;               // start, token, position of a call
   std::vector<std::vector<void *>> pointers; // per variant, operand order

@@ -6,81 +6,25 @@
 #include "runtime/core/model.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
-#include <sched.h>
 
 using namespace rill::rt;
-
-static constexpr uint64_t kAlign = 4096;
-
-static uint64_t aligned(uint64_t bytes) {
-  return (bytes + kAlign - 1) / kAlign * kAlign;
-}
-
-static int threadCount(const rill_session_options &options) {
-  constexpr int kMaxThreads = 256;
-  int threads = options.threads;
-  if (threads <= 0) {
-    const char *text = std::getenv("RILL_NUM_THREADS");
-    threads = text ? std::atoi(text) : 0;
-  }
-  if (threads <= 0) {
-    cpu_set_t set;
-    threads =
-        sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
-  }
-  return std::clamp(threads, 1, kMaxThreads);
-}
-
-/// Where the tensors of one call lie in a staging buffer.
-static uint64_t stagingBytes(std::span<const Signature> signatures,
-                             const rill_rt_plan &plan) {
-  uint64_t total = 0;
-  for (const Signature &signature : signatures) {
-    total += aligned(mostBytes(signature, plan));
-  }
-  return total;
-}
-
-QueueNeeds Session::needs(const rill_session_options &options) const {
-  QueueNeeds needs;
-  needs.threads = threadCount(options);
-  needs.controlBytes = controlBlock.bytes();
-  for (const LoadedVariant &entry : model->variants()) {
-    const rill_rt_plan &plan = entry.plan.header;
-    needs.scratchBytes = std::max(needs.scratchBytes, plan.scratch_bytes);
-    needs.launches = std::max(needs.launches, entry.plan.dispatches.size());
-    needs.inputBytes =
-        std::max(needs.inputBytes, stagingBytes(entry.method->inputs, plan));
-    needs.outputBytes =
-        std::max(needs.outputBytes, stagingBytes(entry.method->outputs, plan));
-  }
-  return needs;
-}
 
 /// States, arena and, for a device with memory of its own, room for inputs and
 /// outputs.
 Status Session::allocate() {
-  uint64_t stateBytes = 0, arenaBytes = 0;
-  for (const StateInfo &state : model->manifest().states) {
-    offsets.push_back(stateBytes);
-    stateBytes += aligned(state.bytes);
-  }
-  for (const LoadedVariant &entry : model->variants()) {
-    arenaBytes = std::max(arenaBytes, entry.plan.header.arena_bytes);
-  }
-  RILL_ASSIGN(void *memory, queue->allocate(stateBytes + aligned(arenaBytes),
-                                            "states and arena of the session"));
+  RILL_ASSIGN(void *memory,
+              queue->allocate(layout.stateBytes + layout.arenaBytes,
+                              "states and arena of the session"));
   states = static_cast<uint8_t *>(memory);
-  arena = states + stateBytes;
+  arena = states + layout.stateBytes;
   if (!model->device()->usesHostMemory()) {
-    QueueNeeds sizes = needs({});
+    const QueueNeeds &needs = layout.needs;
     RILL_ASSIGN(void *staging,
-                queue->allocate(sizes.inputBytes + sizes.outputBytes,
+                queue->allocate(needs.inputBytes + needs.outputBytes,
                                 "inputs and outputs of the session"));
     inputStaging = static_cast<uint8_t *>(staging);
-    outputStaging = inputStaging + sizes.inputBytes;
+    outputStaging = inputStaging + needs.inputBytes;
   }
   return {};
 }
@@ -93,7 +37,7 @@ Status Session::bindVariant(size_t variant) {
     if (operand.kind == RILL_RT_OPERAND_ARENA) {
       base = arena + operand.offset;
     } else if (operand.kind == RILL_RT_OPERAND_STATE) {
-      base = states + offsets[operand.index] + operand.offset;
+      base = states + layout.stateOffsets[operand.index] + operand.offset;
     } else if (operand.kind == RILL_RT_OPERAND_WEIGHT) {
       // Plans only read weights; the verifier has checked it.
       base = const_cast<uint8_t *>(static_cast<const uint8_t *>(
@@ -129,22 +73,28 @@ Status Session::prepare(size_t variant) {
   return {};
 }
 
+Status rill::rt::checkDeviceName(const Device &device, const char *name) {
+  if (!name || std::strcmp(name, "auto") == 0 ||
+      std::strcmp(name, device.name()) == 0 || device.target() == name) {
+    return {};
+  }
+  return makeError(ErrorCode::NoDevice, name,
+                   std::string("the model was opened for the device ") +
+                       device.name(),
+                   "name the device in the options of rill_open");
+}
+
 Result<std::unique_ptr<Session>>
 Session::create(const Model &model, const rill_session_options &options) {
-  if (options.device && std::strcmp(options.device, "auto") != 0 &&
-      std::strcmp(options.device, model.device()->name()) != 0) {
-    return makeError(ErrorCode::NoDevice, options.device,
-                     std::string("the model was opened for the device ") +
-                         model.device()->name(),
-                     "name the device in the options of rill_open");
-  }
+  RILL_TRY(checkDeviceName(*model.device(), options.device));
   auto session = std::make_unique<Session>();
   session->model = &model;
   int64_t batch = model.manifest().batch;
-  RILL_ASSIGN(
-      session->controlBlock,
-      Memory::allocate(sizeof(rill_rt_control) + 3 * sizeof(int64_t) * batch,
-                       "control block"));
+  session->layout =
+      SessionLayout::of(model, model.device()->target(), options.threads);
+  const QueueNeeds &needs = session->layout.needs;
+  RILL_ASSIGN(session->controlBlock,
+              Memory::allocate(needs.controlBytes, "control block"));
   session->control()->words[RILL_RT_CONTROL_BATCH] = batch;
   session->written.assign(batch, 0);
   session->before.assign(3 * batch, 0);
@@ -159,7 +109,7 @@ Session::create(const Model &model, const rill_session_options &options) {
   for (auto *list : {&session->inputTransfers, &session->outputTransfers}) {
     list->reserve(tensors);
   }
-  RILL_ASSIGN(session->queue, model.device()->queue(session->needs(options)));
+  RILL_ASSIGN(session->queue, model.device()->queue(needs));
   RILL_TRY(session->allocate());
   for (size_t v = 0; v < model.variants().size(); ++v) {
     RILL_TRY(session->bindVariant(v));
@@ -211,20 +161,6 @@ static Error callError(const Method &method, const Signature &signature,
                        std::string why) {
   return makeError(ErrorCode::InputInvalid,
                    method.name + ", input " + signature.name, std::move(why));
-}
-
-static int32_t dtypeOf(ElementType type) {
-  switch (type) {
-  case ElementType::F32:
-    return RILL_F32;
-  case ElementType::BF16:
-    return RILL_BF16;
-  case ElementType::I64:
-    return RILL_I64;
-  case ElementType::F16:
-    return RILL_F16;
-  }
-  return -1;
 }
 
 /// S, h and w from the input dimensions that are a single symbol.
@@ -369,7 +305,7 @@ void Session::place(std::span<const rill_tensor> tensors,
     uint64_t bytes = signatureBytes(signatures[i], symbols).value_or(0);
     addresses.push_back(staging);
     transfers.push_back({staging, tensors[i].data, bytes});
-    staging += aligned(bytes);
+    staging += alignedToPage(bytes);
   }
 }
 

@@ -53,13 +53,16 @@ static Status checkBelow(const char *what, int64_t value, int64_t limit) {
                    "set it by rill_session_set_next");
 }
 
+Status Session::checkToken(int64_t token) const {
+  return checkBelow("next token", token,
+                    limitOf(model->manifest(), "token_embedding", 0));
+}
+
 Status Session::setNext(int64_t sequence, int64_t token, int64_t position) {
   RILL_TRY(checkSequence("rill_session_set_next", sequence));
-  const Manifest &manifest = model->manifest();
-  RILL_TRY(
-      checkBelow("next token", token, limitOf(manifest, "token_embedding", 0)));
+  RILL_TRY(checkToken(token));
   RILL_TRY(checkBelow("next position", position,
-                      limitOf(manifest, "text_decoder", 1)));
+                      limitOf(model->manifest(), "text_decoder", 1)));
   if (tokens()[sequence] == token && positions()[sequence] == position) {
     return {};
   }
@@ -99,10 +102,10 @@ Status Session::setIds(int64_t sequence, int64_t first,
                             (long long)first, ids.size(), (long long)capacity));
   }
   RILL_TRY(settle());
-  uint8_t *to = states + offsets[state - list.begin()] +
+  uint8_t *to = states + layout.stateOffsets[state - list.begin()] +
                 (sequence * capacity + first) * sizeof(int64_t);
-  return ids.empty() ? Status()
-                     : queue->write(to, ids.data(), ids.size_bytes());
+  Transfer transfer = {to, const_cast<int64_t *>(ids.data()), ids.size_bytes()};
+  return ids.empty() ? Status() : queue->write({&transfer, 1});
 }
 
 bool Session::roomBehindStep() const {

@@ -115,15 +115,25 @@ static Result<const void *> external(const WeightInfo &weight,
   return static_cast<const void *>(tensor->data);
 }
 
+static uint64_t alignedWeight(uint64_t bytes) {
+  constexpr uint64_t kAlign = 64;
+  return (bytes + kAlign - 1) / kAlign * kAlign;
+}
+
+uint64_t Weights::generatedBytes(const Manifest &manifest) {
+  uint64_t total = 0;
+  for (const WeightInfo &weight : manifest.weights) {
+    total += weight.seed ? alignedWeight(weight.bytes) : 0;
+  }
+  return total;
+}
+
 Result<Weights> Weights::bind(const Artifact &artifact,
                               const std::string &folder) {
-  constexpr uint64_t kAlign = 64;
   Weights weights;
-  uint64_t total = 0;
-  for (const WeightInfo &weight : artifact.manifest().weights) {
-    total += weight.seed ? (weight.bytes + kAlign - 1) / kAlign * kAlign : 0;
-  }
-  RILL_ASSIGN(weights.generated, Memory::allocate(total, "synthetic weights"));
+  RILL_ASSIGN(weights.generated,
+              Memory::allocate(generatedBytes(artifact.manifest()),
+                               "synthetic weights"));
   uint8_t *next = weights.generated.data();
   for (const WeightInfo &weight : artifact.manifest().weights) {
     if (weight.section) {
@@ -135,7 +145,7 @@ Result<Weights> Weights::bind(const Artifact &artifact,
       generateWeight(weight.name, *weight.seed, weight.type,
                      weight.bytes / elementBytes(weight.type), next);
       weights.addresses.push_back(next);
-      next += (weight.bytes + kAlign - 1) / kAlign * kAlign;
+      next += alignedWeight(weight.bytes);
       continue;
     }
     auto found = weights.stores.find(weight.file);

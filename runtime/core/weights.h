@@ -23,6 +23,9 @@ public:
   static Result<Weights> bind(const Artifact &artifact,
                               const std::string &folder);
 
+  /// What `bind` allocates, for synthetic weights.
+  static uint64_t generatedBytes(const Manifest &manifest);
+
   const void *data(size_t index) const { return addresses[index]; }
 
 private:

@@ -43,32 +43,36 @@ Result<MappedFile> MappedFile::open(const std::string &path) {
   if (fd < 0) {
     return unreadable(path, strerror(errno));
   }
+  auto file = map(fd, path);
+  close(fd);
+  return file;
+}
+
+Result<MappedFile> MappedFile::map(int fd, const std::string &name) {
   struct stat info;
   if (fstat(fd, &info) != 0) {
-    std::string why = strerror(errno);
-    close(fd);
-    return unreadable(path, std::move(why));
+    return unreadable(name, strerror(errno));
   }
   if (!S_ISREG(info.st_mode)) {
-    close(fd);
-    return unreadable(path, S_ISDIR(info.st_mode) ? "is a folder"
+    return unreadable(name, S_ISDIR(info.st_mode) ? "is a folder"
                                                   : "is not a regular file");
   }
   MappedFile file;
-  file.name = path;
+  file.name = name;
   if (info.st_size > 0) {
     size_t length = static_cast<size_t>(info.st_size);
     void *view = mmap(nullptr, length, PROT_READ, MAP_PRIVATE, fd, 0);
     if (view == MAP_FAILED) {
-      std::string why =
-          format("mapping %zu bytes failed: %s", length, strerror(errno));
-      close(fd);
-      return makeError(ErrorCode::OutOfMemory, path, std::move(why));
+      if (errno == EACCES) {
+        return unreadable(name, "is not open for reading");
+      }
+      return makeError(
+          ErrorCode::OutOfMemory, name,
+          format("mapping %zu bytes failed: %s", length, strerror(errno)));
     }
     file.base = static_cast<const uint8_t *>(view);
     file.size = length;
   }
-  close(fd);
   return file;
 }
 

@@ -26,6 +26,9 @@ public:
   /// Maps `path`. Errors: FileUnreadable (missing, a folder, no permission,
   /// not a regular file), OutOfMemory (address space).
   static Result<MappedFile> open(const std::string &path);
+  /// Maps the file behind `fd`, which stays the caller's and may be closed
+  /// afterwards; `name` stands for it in errors. Errors: as above.
+  static Result<MappedFile> map(int fd, const std::string &name);
 
   /// All bytes of the file; empty for an empty file.
   std::span<const uint8_t> bytes() const { return {base, size}; }

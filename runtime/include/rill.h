@@ -40,6 +40,24 @@ RILL_API rill_status rill_error_create(int code, const char *where,
 
 RILL_API const char *rill_version(void); /* "0.1.0" */
 
+/* Where large host memory comes from: states, arena, scratch of worker threads,
+ * control blocks, synthetic weights. Not: mapped files, a CUDA device's memory
+ * and pinned memory, small bookkeeping. Both functions may be called by any
+ * thread that opens models or makes sessions; none is called by rill_invoke. */
+typedef struct rill_allocator {
+  size_t size; /* sizeof(rill_allocator) */
+  /* `bytes` > 0 at an address that `align` (4096) divides, or NULL: the call
+   * that asked fails with RILL-6001. Rill sets the bytes to zero. */
+  void *(*allocate)(void *user, size_t bytes, size_t align);
+  void (*release)(void *user, void *memory, size_t bytes);
+  void *user;
+} rill_allocator;
+
+/* For all later allocations of the process; NULL: pages of the system. What
+ * exists goes back to the allocator that gave it, which must stay usable until
+ * then. The struct is copied. An error when a function is missing. */
+RILL_API rill_status rill_set_allocator(const rill_allocator *allocator);
+
 enum rill_dtype { RILL_F32 = 0, RILL_BF16 = 1, RILL_I64 = 2, RILL_F16 = 3 };
 
 /* A tensor of the caller: row-major, contiguous, host memory. `shape` has
@@ -54,7 +72,8 @@ typedef struct rill_tensor {
 
 typedef struct rill_open_options {
   size_t size;                /* sizeof(rill_open_options) */
-  const char *weights_folder; /* for external weights; NULL: beside the file */
+  const char *weights_folder; /* for external weights; NULL: beside the file,
+                                 or the working folder where it has no path */
   const char *expected_content_id; /* NULL, or "sha256:..." that must match */
   int32_t verify;                  /* 0: header, plans, code; 1: weights too */
   int32_t inspect_only;            /* 1: never map code as executable */
@@ -67,6 +86,11 @@ typedef struct rill_open_options {
 RILL_API rill_status rill_open(const char *path,
                                const rill_open_options *options,
                                rill_model **out);
+/* The artifact in an open regular file. `fd` stays the caller's and may be
+ * closed afterwards: the model has a mapping of its own. The file must not be
+ * truncated while the model lives. */
+RILL_API rill_status rill_open_fd(int fd, const rill_open_options *options,
+                                  rill_model **out);
 /* The bytes must stay valid and unchanged until rill_close. */
 RILL_API rill_status rill_open_memory(const void *data, size_t bytes,
                                       const rill_open_options *options,
@@ -81,7 +105,8 @@ RILL_API rill_status rill_section(const rill_model *model, size_t index,
 
 typedef struct rill_session_options {
   size_t size;        /* sizeof(rill_session_options) */
-  const char *device; /* NULL or "auto": the model's; else it must be that */
+  const char *device; /* NULL or "auto": the model's; else it must be that
+                       * device or target */
   int32_t threads;    /* 0: RILL_NUM_THREADS, else the number of cores */
 } rill_session_options;
 
@@ -122,12 +147,83 @@ RILL_API rill_status rill_session_set_next(rill_session *session,
 RILL_API rill_status rill_session_set_ids(rill_session *session,
                                           int64_t sequence, int64_t first,
                                           const int64_t *ids, size_t count);
+/* A session as bytes: lengths, next tokens and positions, how to draw, and the
+ * states, rows only up to the longest sequence's length. *bytes is what it
+ * takes, also when `data` is NULL (then nothing is written) or has room for
+ * fewer (an error). */
+RILL_API rill_status rill_session_save(rill_session *session, void *data,
+                                       size_t room, size_t *bytes);
+/* Makes the session what it was when it was saved. Any session of the same
+ * artifact will do, on any of its devices; on another one later rows agree as
+ * far as its kernels do. The bytes are untrusted and checked whole first: on
+ * an error the session is unchanged, unless the device failed while copying;
+ * then it is empty, as after rill_session_reset. */
+RILL_API rill_status rill_session_load(rill_session *session, const void *data,
+                                       size_t bytes);
 /* Bytes of the states, the arena, worker scratch and staging. */
 RILL_API size_t rill_session_bytes(const rill_session *session);
+
+/* What a model and one session of it take, in bytes. Not in it: the code, what
+ * the CUDA driver takes for its context and graphs, the stacks of worker
+ * threads, and a few KB of bookkeeping. */
+typedef struct rill_memory_plan {
+  size_t size;             /* sizeof(rill_memory_plan) */
+  const char *target;      /* whose code it is about; owned by the model */
+  uint64_t weights_mapped; /* read in place: pages of files, or the caller's */
+  uint64_t weights_host;   /* synthetic ones, generated when opening */
+  uint64_t weights_device; /* copies on a CUDA device */
+  uint64_t states, arena;  /* host memory on the CPU, else the device's */
+  uint64_t staging;        /* inputs and outputs on a CUDA device */
+  /* Scratch of worker threads, pinned staging, control blocks. */
+  uint64_t queue_host, queue_device;
+  uint64_t session_bytes;            /* what rill_session_bytes will say */
+  uint64_t host_bytes, device_bytes; /* sums, without weights_mapped */
+} rill_memory_plan;
+
+/* The plan for a session with these options, before there is one; nothing is
+ * allocated and no device is asked. A model opened with inspect_only has no
+ * device: name one, "cpu", "cuda" (of several CUDA targets the one whose
+ * session takes most) or a target such as "sm_90a". */
+RILL_API rill_status rill_plan_bytes(const rill_model *model,
+                                     const rill_session_options *options,
+                                     rill_memory_plan *out);
 
 RILL_API size_t rill_method_count(const rill_model *model);
 /* Name of method i; owned by the model. */
 RILL_API const char *rill_method_name(const rill_model *model, size_t index);
+
+typedef struct rill_method_info {
+  size_t size; /* sizeof(rill_method_info) */
+  size_t input_count, output_count;
+  int32_t appends; /* 1: a call adds S rows to every sequence */
+  int32_t commits; /* 1: a decode step: feeds rill_session_set_next's token */
+} rill_method_info;
+
+/* An input or output of a method. A dimension is fixed, or a shape symbol (S
+ * rows, h and w patches), or an expression of them; S, h and w have the same
+ * value in all inputs and outputs of a call. */
+typedef struct rill_value_info {
+  size_t size;      /* sizeof(rill_value_info) */
+  const char *name; /* owned by the model */
+  int32_t dtype, rank;
+  int64_t shape[8];          /* -1: differs from call to call */
+  int64_t least[8], most[8]; /* of the calls that the artifact has code for */
+  char symbols[8];           /* 0 fixed, 'S', 'h', 'w', '*' an expression */
+  int64_t limit;             /* integers: 0 <= value < limit; 0: any */
+  size_t most_bytes;         /* no call needs more */
+} rill_value_info;
+
+/* What a method takes and gives; `out->size` is set by the caller. Also for
+ * models opened with inspect_only. */
+RILL_API rill_status rill_method_signature(const rill_model *model,
+                                           const char *method,
+                                           rill_method_info *out);
+RILL_API rill_status rill_method_input(const rill_model *model,
+                                       const char *method, size_t index,
+                                       rill_value_info *out);
+RILL_API rill_status rill_method_output(const rill_model *model,
+                                        const char *method, size_t index,
+                                        rill_value_info *out);
 
 /* Runs a method. Inputs in manifest order; an output's data must have room
  * for its bytes, its shape is written. A method that appends to states

@@ -1,7 +1,8 @@
 //===- session_probe.cpp - Sessions, threads and one model ----------------===//
 //
 // session_probe MODEL: greedy tokens of two prompts alone, with other thread
-// counts, and with two sessions in two threads at once; all must be equal.
+// counts, with two sessions in two threads at once, and with one saved and
+// loaded; all must be equal.
 // Without the compiler, so that it can be built with any sanitizer.
 //
 //===----------------------------------------------------------------------===//
@@ -119,6 +120,52 @@ rill_model *open(const char *path) {
   return model;
 }
 
+/// Greedy logits of `kSteps` tokens behind `token`, fed at `position`.
+std::vector<float> goOn(rill_session *session, const Sizes &sizes,
+                        int64_t token, int64_t position) {
+  std::vector<float> all;
+  for (int step = 0; step < kSteps; ++step) {
+    std::vector<float> logits = feed(session, sizes, {token}, position++);
+    token = std::max_element(logits.begin(), logits.end()) - logits.begin();
+    all.insert(all.end(), logits.begin(), logits.end());
+  }
+  return all;
+}
+
+/// How many damaged or cut copies load; `saved` is as before afterwards.
+int loadDamaged(rill_session *session, std::vector<uint8_t> &saved) {
+  int loaded = 0;
+  auto tryBytes = [&](size_t bytes) {
+    rill_status error = rill_session_load(session, saved.data(), bytes);
+    loaded += error == nullptr;
+    rill_error_free(error);
+  };
+  for (size_t at = 0; at < saved.size(); at += 1 + at / 64) {
+    saved[at] ^= 1;
+    tryBytes(saved.size());
+    saved[at] ^= 1;
+    tryBytes(at);
+  }
+  return loaded;
+}
+
+/// Saves behind a prompt, goes on, and does so again in another session.
+int compareSaved(const rill_model *model) {
+  Sizes sizes = sizesOf(model);
+  Session first = makeSession(model, 2), second = makeSession(model, 3);
+  feed(first.get(), sizes, {1, 2, 3, 4, 5}, 0);
+  size_t bytes = 0;
+  check(rill_session_save(first.get(), nullptr, 0, &bytes));
+  std::vector<uint8_t> saved(bytes);
+  check(rill_session_save(first.get(), saved.data(), bytes, &bytes));
+  int damaged = loadDamaged(second.get(), saved);
+  check(rill_session_load(second.get(), saved.data(), bytes));
+  int wrong = goOn(first.get(), sizes, 6, 5) != goOn(second.get(), sizes, 6, 5);
+  std::printf("a session saved and loaded: %s, damaged ones: %s\n",
+              wrong ? "DIFFERS" : "equal bits", damaged ? "LOADED" : "refused");
+  return wrong + damaged;
+}
+
 /// Counts what differs from the answers given alone.
 int compareAll(const char *path) {
   rill_model *model = open(path);
@@ -157,8 +204,9 @@ int compareAll(const char *path) {
   }
   std::printf("three models in three threads: %s\n",
               opened ? "DIFFER" : "equal bits");
+  int saved = compareSaved(model);
   rill_close(model);
-  return wrong + apart + opened;
+  return wrong + apart + opened + saved;
 }
 } // namespace
 

@@ -39,6 +39,11 @@ where = os.path.dirname(libraries)
 run("cc", "-Wall", "-Werror", source + "/examples/answer.c", "-o", work + "/answer", *flags,
     "-lrill-generate", "-Wl,-rpath," + where)
 ask(work + "/answer", "pkg-config")
+for flag in ("-fexceptions", "-fno-exceptions"):
+    run("c++", "-std=c++17", "-Wall", "-Wextra", "-Werror", flag,
+        source + "/test/Tools/install_consumer.cpp", "-o", work + "/wrapped", *flags,
+        "-Wl,-rpath," + where)
+    print(flag + ": " + run(work + "/wrapped", work + "/demo.rill").strip().replace("\n", ", "))
 os.makedirs(work + "/project")
 shutil.copyfile(source + "/test/Tools/install_consumer.cmake", work + "/project/CMakeLists.txt")
 run("cmake", "-S", work + "/project", "-B", work + "/project/build",

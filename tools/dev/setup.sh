@@ -5,7 +5,7 @@ set -euo pipefail
 packages=(libmlir-22-dev llvm-22-dev mlir-22-tools llvm-22-tools clang-22 lld-22
   libclang-rt-22-dev cmake ninja-build ccache nlohmann-json3-dev libcli11-dev
   libgtest-dev libbenchmark-dev libjpeg62-turbo-dev libpng-dev libwebp-dev
-  libpcre2-dev libutf8proc-dev libxxhash-dev pkg-config python3)
+  libpcre2-dev libutf8proc-dev libxxhash-dev abigail-tools pkg-config python3)
 missing=()
 for package in "${packages[@]}"; do
   dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")

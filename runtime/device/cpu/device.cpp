@@ -25,8 +25,16 @@ public:
   }
   Status prepare(const Call &) override { return {}; }
   Status run(const Call &call) override;
-  Status write(void *to, const void *from, uint64_t bytes) override {
-    std::memcpy(to, from, bytes);
+  Status write(std::span<const Transfer> transfers) override {
+    for (const Transfer &transfer : transfers) {
+      std::memcpy(transfer.device, transfer.host, transfer.bytes);
+    }
+    return {};
+  }
+  Status read(std::span<const Transfer> transfers) override {
+    for (const Transfer &transfer : transfers) {
+      std::memcpy(transfer.host, transfer.device, transfer.bytes);
+    }
     return {};
   }
   uint64_t bytes() const override {
@@ -76,6 +84,10 @@ Result<std::unique_ptr<Queue>> CpuQueue::create(const CpuCode &code,
   return std::unique_ptr<Queue>(std::move(queue));
 }
 
+QueueBytes rill::rt::cpuQueueBytes(const QueueNeeds &needs) {
+  return {Workers::scratchBytes(needs.threads, needs.scratchBytes), 0};
+}
+
 Status CpuQueue::run(const Call &call) {
   for (size_t i = 0; i < call.launches.size(); ++i) {
     const Launch &launch = call.launches[i];
@@ -85,8 +97,7 @@ Status CpuQueue::run(const Call &call) {
   return {};
 }
 
-Result<std::unique_ptr<Device>> rill::rt::openCpu(const Artifact &artifact,
-                                                  const Weights &weights) {
+Result<const TargetInfo *> rill::rt::chooseCpuTarget(const Artifact &artifact) {
   const TargetInfo *chosen = nullptr;
   std::string have, here;
   for (const TargetInfo &target : artifact.manifest().targets) {
@@ -107,6 +118,12 @@ Result<std::unique_ptr<Device>> rill::rt::openCpu(const Artifact &artifact,
                          (here.empty() ? "none of Rill's levels" : here),
                      "compile with --target x86-64-v3");
   }
+  return chosen;
+}
+
+Result<std::unique_ptr<Device>> rill::rt::openCpu(const Artifact &artifact,
+                                                  const Weights &weights) {
+  RILL_ASSIGN(const TargetInfo *chosen, chooseCpuTarget(artifact));
   RILL_ASSIGN(CpuCode code,
               CpuCode::load(artifact.bytes(*chosen->elf), chosen->kernels,
                             artifact.name() + ", code for " + chosen->arch));

@@ -29,12 +29,21 @@ static void pauseOrYield(int &spins) {
   sched_yield();
 }
 
+/// Each thread's scratch begins on a page of its own.
+static uint64_t strideOf(uint64_t scratchBytes) {
+  return (scratchBytes + 4095) / 4096 * 4096;
+}
+
+uint64_t Workers::scratchBytes(int threads, uint64_t scratchBytes) {
+  return strideOf(scratchBytes) * static_cast<uint64_t>(threads);
+}
+
 Result<std::unique_ptr<Workers>>
 Workers::create(int threads, uint64_t scratchBytes, size_t maxLaunches) {
   std::unique_ptr<Workers> workers(new Workers());
-  workers->scratchStride = (scratchBytes + 4095) / 4096 * 4096;
+  workers->scratchStride = strideOf(scratchBytes);
   RILL_ASSIGN(workers->scratch,
-              Memory::allocate(workers->scratchStride * threads,
+              Memory::allocate(Workers::scratchBytes(threads, scratchBytes),
                                "scratch of the worker threads"));
   workers->progress = std::make_unique<Progress[]>(maxLaunches);
   workers->team.reserve(threads - 1);

@@ -39,6 +39,8 @@ public:
   void run(std::span<const CpuLaunch> launches, const rill_rt_control *control);
   int threads() const { return static_cast<int>(team.size()) + 1; }
   uint64_t scratchBytes() const { return scratch.bytes(); }
+  /// What `create` allocates for so many threads.
+  static uint64_t scratchBytes(int threads, uint64_t scratchBytes);
 
 private:
   struct alignas(64) Progress {

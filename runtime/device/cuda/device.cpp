@@ -202,16 +202,24 @@ Result<Address> CudaDevice::allocate(uint64_t bytes, const char *what) const {
   return address;
 }
 
+uint64_t rill::rt::cudaWeightBytes(const Manifest &manifest) {
+  uint64_t total = 0;
+  for (const WeightInfo &weight : manifest.weights) {
+    total += aligned(weight.bytes);
+  }
+  return total;
+}
+
 /// All weights into one allocation.
 Status CudaDevice::copyWeights(const Artifact &artifact,
                                const Weights &weights) {
   const auto &list = artifact.manifest().weights;
-  uint64_t total = 0;
+  uint64_t next = 0;
   for (const WeightInfo &weight : list) {
-    offsets.push_back(total);
-    total += aligned(weight.bytes);
+    offsets.push_back(next);
+    next += aligned(weight.bytes);
   }
-  RILL_ASSIGN(base, allocate(total, "weights"));
+  RILL_ASSIGN(base, allocate(next, "weights"));
   for (size_t i = 0; i < list.size(); ++i) {
     RILL_TRY(driver.check(
         driver.memcpyHtoD(base + offsets[i], weights.data(i), list[i].bytes),

@@ -43,7 +43,8 @@ public:
   bool runsAhead() const override { return true; }
   Status begin(const Call &call, bool chained) override;
   Status end(const Call &call) override;
-  Status write(void *to, const void *from, uint64_t bytes) override;
+  Status write(std::span<const Transfer> transfers) override;
+  Status read(std::span<const Transfer> transfers) override;
   uint64_t bytes() const override { return held; }
 
 private:
@@ -104,6 +105,15 @@ CudaQueue::~CudaQueue() {
   }
 }
 
+/// Control block, inputs, outputs, and outputs of a call begun ahead.
+static uint64_t pinnedBytes(const QueueNeeds &needs) {
+  return aligned(needs.controlBytes) + needs.inputBytes + 2 * needs.outputBytes;
+}
+
+QueueBytes rill::rt::cudaQueueBytes(const QueueNeeds &needs) {
+  return {pinnedBytes(needs), needs.controlBytes};
+}
+
 Status CudaQueue::open(const QueueNeeds &needs) {
   Scope scope(driver, device.context);
   RILL_TRY(scope.status(device.label));
@@ -116,7 +126,7 @@ Status CudaQueue::open(const QueueNeeds &needs) {
   controlBytes = needs.controlBytes;
   inputBytes = needs.inputBytes;
   outputBytes = needs.outputBytes;
-  uint64_t bytes = aligned(controlBytes) + inputBytes + 2 * outputBytes;
+  uint64_t bytes = pinnedBytes(needs);
   void *memory = nullptr;
   RILL_TRY(driver.check(driver.memHostAlloc(&memory, bytes, 0),
                         "cuMemHostAlloc", "pinned staging of the session"));
@@ -352,12 +362,29 @@ Status CudaQueue::end(const Call &call) {
   return {};
 }
 
-Status CudaQueue::write(void *to, const void *from, uint64_t bytes) {
+Status CudaQueue::write(std::span<const Transfer> transfers) {
+  RILL_TRY(usable());
   Scope scope(driver, device.context);
   RILL_TRY(scope.status(device.label));
-  RILL_TRY(
-      settle(check(driver.memcpyHtoDAsync(addressOf(to), from, bytes, stream),
-                   "cuMemcpyHtoDAsync")));
+  for (const Transfer &transfer : transfers) {
+    RILL_TRY(settle(
+        check(driver.memcpyHtoDAsync(addressOf(transfer.device), transfer.host,
+                                     transfer.bytes, stream),
+              "cuMemcpyHtoDAsync")));
+  }
+  return settle(check(driver.streamSynchronize(stream), "cuStreamSynchronize"));
+}
+
+Status CudaQueue::read(std::span<const Transfer> transfers) {
+  RILL_TRY(usable());
+  Scope scope(driver, device.context);
+  RILL_TRY(scope.status(device.label));
+  for (const Transfer &transfer : transfers) {
+    RILL_TRY(settle(
+        check(driver.memcpyDtoHAsync(transfer.host, addressOf(transfer.device),
+                                     transfer.bytes, stream),
+              "cuMemcpyDtoHAsync")));
+  }
   return settle(check(driver.streamSynchronize(stream), "cuStreamSynchronize"));
 }
 

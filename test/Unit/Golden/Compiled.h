@@ -17,6 +17,7 @@
 #include <filesystem>
 #include <gtest/gtest.h>
 #include <map>
+#include <sstream>
 
 namespace rill {
 
@@ -41,7 +42,8 @@ struct Compiled {
     rill_close(model);
   }
 
-  /// Compiles once per process; the folder goes at exit.
+  /// Compiles once per process, for one target or several with commas; the
+  /// folder goes at exit.
   static std::string artifact(const std::string &variant, const char *target,
                               bool bf16 = false) {
     struct Folders : std::map<std::string, std::string> {
@@ -63,7 +65,10 @@ struct Compiled {
     options.import.bf16 = bf16;
     options.import.strict = true;
     options.import.maxSeqLen = 32;
-    options.pipeline.targets = {target};
+    std::istringstream list(target);
+    for (std::string one; std::getline(list, one, ',');) {
+      options.pipeline.targets.push_back(one);
+    }
     options.pipeline.noGeneric = true;
     auto status = compile(
         options, [](const std::string &line) { ADD_FAILURE() << line; });
