@@ -573,6 +573,19 @@ def dispatches_absent(bench):
                         model=artifact.write(bench.folder() / "old.rill"))
 
 
+def injected(library, *flags):
+    """A question while NVTX_INJECTION64_PATH names this file."""
+    return lambda bench: bench.asking(
+        "-p", "Hi", "--tokens", *flags,
+        env={**os.environ, "NVTX_INJECTION64_PATH": str(library(bench))})
+
+
+nvtx_absent = injected(lambda bench: bench.folder() / "none.so", "--nvtx")
+nvtx_no_library = injected(lambda bench: bench.model, "--nvtx")
+nvtx_no_tool = injected(lambda bench: bench.bin.parent / "lib/librill.so", "--nvtx")
+nvtx_unasked = injected(lambda bench: bench.folder() / "none.so")
+
+
 def trace_folder_absent(bench):
     return bench.asking("-p", "Hi", "--trace", bench.folder() / "none" / "t.json")
 

@@ -5,6 +5,8 @@
 //===----------------------------------------------------------------------===//
 #include "tools/common/profile.h"
 
+#include "tools/common/nvtx.h"
+
 #include "runtime/core/c_helpers.h"
 #include "runtime/core/clock.h"
 #include "runtime/formats/json.h"
@@ -23,8 +25,9 @@ constexpr const char *kRowNames[] = {"load", "tokens", "methods", "dispatches"};
 constexpr size_t kMaxEvents = size_t(1) << 20;
 } // namespace
 
-rt::Status Profile::listen(rill_session *session) {
-  rill_profiler profiler = {sizeof(rill_profiler), this, begin, end, dispatch};
+rt::Status Profile::listen(rill_session *session, bool dispatches) {
+  rill_profiler profiler = {sizeof(rill_profiler), this, begin, end,
+                            dispatches ? dispatch : nullptr};
   return rt::statusFromC(rill_session_set_profiler(session, &profiler));
 }
 
@@ -47,13 +50,15 @@ void Profile::addRange(int row, std::string name, double begin, double end) {
   keep({std::move(name), begin, end, row, {}});
 }
 
-void Profile::begin(void *self, const char *) {
+void Profile::begin(void *self, const char *method) {
+  Nvtx::push(method);
   static_cast<Profile *>(self)->callBegin = rt::steadySeconds();
 }
 
 void Profile::end(void *self, const char *method) {
   auto &profile = *static_cast<Profile *>(self);
   double now = rt::steadySeconds();
+  Nvtx::pop();
   MethodSums &sums = profile.perMethod[method];
   ++sums.calls;
   sums.seconds += now - profile.callBegin;

@@ -45,8 +45,9 @@ public:
   Profile(const Profile &) = delete;
   Profile &operator=(const Profile &) = delete;
 
-  /// Listens to a session from now on; this must outlive it, or stop.
-  rt::Status listen(rill_session *session);
+  /// Listens to a session from now on; this must outlive it, or stop. Without
+  /// `dispatches` to calls alone, which then run as they always do.
+  rt::Status listen(rill_session *session, bool dispatches = true);
   static rt::Status stop(rill_session *session);
   /// A range of the host beside its calls: row 0 loading, 1 tokens.
   void addRange(int row, std::string name, double begin, double end);

@@ -246,8 +246,8 @@ static rt::Status answer(rt::Generator &generator, const GenerateFlags &flags,
     return written && !interrupted;
   };
   rt::GenerateOptions options = optionsOf(flags, generator);
-  options.token = [&](int64_t id) { observer.token(id); };
-  observer.beginAnswer();
+  Observer::Answer observed(observer);
+  options.token = [&](int64_t id) { observed.token(id); };
   RILL_ASSIGN(auto result, generator.generate(prompt, options, show));
   std::printf("\n");
   if (std::fflush(stdout) != 0) {

@@ -5,6 +5,8 @@
 //===----------------------------------------------------------------------===//
 #include "tools/rill-run/observe.h"
 
+#include "tools/common/nvtx.h"
+
 #include "runtime/core/c_helpers.h"
 #include "runtime/core/clock.h"
 
@@ -22,29 +24,47 @@ Observer::create(const ObserveFlags &flags) {
     RILL_ASSIGN(rt::FileWriter file, rt::FileWriter::create(flags.trace));
     observer->file.emplace(std::move(file));
   }
+  auto attached = Nvtx::attach();
+  if (!attached.ok() && flags.nvtx) {
+    return attached.takeStatus();
+  }
+  observer->attached = attached.ok() && *attached == Nvtx::Attached::Yes;
+  if (flags.nvtx && !observer->attached) {
+    std::fprintf(stderr, "--nvtx: no tool listens (NVTX_INJECTION64_PATH is "
+                         "not set); run under one, as nsys profile\n");
+  }
   observer->since = rt::steadySeconds();
+  Nvtx::push("load");
   return observer;
 }
 
 rt::Status Observer::loaded(rill_session *session) {
+  Nvtx::pop();
   profile.addRange(kLoadRow, "load", since, rt::steadySeconds());
-  return flags.profileOps || file ? profile.listen(session) : rt::Status();
+  bool dispatches = flags.profileOps || file;
+  return dispatches || attached ? profile.listen(session, dispatches)
+                                : rt::Status();
 }
 
-void Observer::beginAnswer() {
-  since = rt::steadySeconds();
-  tokens = 0;
+Observer::Answer::Answer(Observer &observer) : observer(observer) {
+  observer.since = rt::steadySeconds();
+  Nvtx::push("prompt and token 0");
 }
 
-void Observer::token(int64_t id) {
+Observer::Answer::~Answer() { Nvtx::pop(); }
+
+/// The range that ends is the token's; the next one's has begun.
+void Observer::Answer::token(int64_t id) {
   double now = rt::steadySeconds();
   std::string what = tokens ? rt::format("token %lld", (long long)tokens)
                             : "prompt and token 0";
-  profile.addRange(kTokenRow,
-                   rt::format("%s: id %lld", what.c_str(), (long long)id),
-                   since, now);
-  since = now;
+  observer.profile.addRange(
+      kTokenRow, rt::format("%s: id %lld", what.c_str(), (long long)id),
+      observer.since, now);
+  observer.since = now;
   ++tokens;
+  Nvtx::pop();
+  Nvtx::push(rt::format("token %lld", (long long)tokens).c_str());
 }
 
 rt::Status Observer::finish(const rill_model *model) {

@@ -38,6 +38,9 @@ static void addFlags(tools::Tool &tool, Flags &flags) {
               "where external weights are (default: beside the model)");
   tool.flag("--profile-ops", flags.observe.profileOps,
             "print where the time goes, op by op (on standard error)");
+  tool.flag("--nvtx", flags.observe.nvtx,
+            "tell the tool that NVTX_INJECTION64_PATH names of loading, "
+            "methods and tokens, or fail (without this: if it can be told)");
   tool.option("--trace", flags.observe.trace,
               "write this Chrome trace (JSON; about://tracing, Perfetto)");
   tool.option("--method", flags.call.method, "call one method");
