@@ -34,18 +34,20 @@ Status DispatchNotes::readPlan(const JsonField &entry) {
 }
 
 Result<DispatchNotes> DispatchNotes::read(const Artifact &artifact) {
-  DispatchNotes notes;
   if (!artifact.manifest().dispatches) {
-    return notes;
+    return DispatchNotes();
   }
   auto bytes = artifact.bytes(*artifact.manifest().dispatches);
+  return parse({reinterpret_cast<const char *>(bytes.data()), bytes.size()},
+               artifact.name() + ", dispatches");
+}
+
+Result<DispatchNotes> DispatchNotes::parse(std::string_view text,
+                                           const std::string &name) {
+  DispatchNotes notes;
   JsonLimits limits;
   limits.maxBytes = RILL_RT_MAX_MANIFEST;
-  const std::string name = artifact.name() + ", dispatches";
-  RILL_ASSIGN(
-      JsonValue tree,
-      parseJson({reinterpret_cast<const char *>(bytes.data()), bytes.size()},
-                name, limits));
+  RILL_ASSIGN(JsonValue tree, parseJson(text, name, limits));
   JsonField root(tree, name);
   RILL_ASSIGN(std::string schema, root.stringOr("schema", ""));
   if (schema != "rill.dispatches/1") {

@@ -26,6 +26,9 @@ public:
   /// Reads the section; without one there are no notes. Errors: JsonInvalid,
   /// JsonField.
   static Result<DispatchNotes> read(const Artifact &artifact);
+  /// The same for the section's text; `name` stands for it in errors.
+  static Result<DispatchNotes> parse(std::string_view text,
+                                     const std::string &name);
 
   /// Of the dispatches of a plan, by its section; null: none.
   const std::vector<DispatchNote> *plan(uint32_t section) const;
