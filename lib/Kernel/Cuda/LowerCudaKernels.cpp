@@ -39,6 +39,7 @@ struct Template {
 static constexpr Template kTemplates[] = {
     {"cuda_linear", beginCudaLinear, "rows threads", true},
     {"cuda_gemm", beginCudaGemm, "blocks threads"},
+    {"cuda_pack", beginCudaPack, "threads"},
     {"cuda_short_conv_mix", beginCudaShortConvMix, "rows threads", true},
     {"cuda_attention", beginCudaAttention, "threads"},
     {"cuda_flash", beginCudaFlash, "threads"},
