@@ -12,9 +12,10 @@ using namespace mlir;
 using namespace rill;
 using namespace rill::plan;
 
+/// With the padding of its layout.
 static int64_t bytesOf(Type type) {
   auto tensor = cast<RankedTensorType>(type);
-  return tensor.getNumElements() * tensor.getElementTypeBitWidth() / 8;
+  return storedElements(tensor) * tensor.getElementTypeBitWidth() / 8;
 }
 
 static std::string addPrograms(const std::string &a, const std::string &b) {
