@@ -39,6 +39,7 @@ struct Template {
 static constexpr Template kTemplates[] = {
     {"cuda_linear", beginCudaLinear, "rows threads", true},
     {"cuda_gemm", beginCudaGemm, "blocks threads"},
+    {"cuda_wgmma", beginCudaWgmma, "blocks rows stages threads", true},
     {"cuda_short_conv_mix", beginCudaShortConvMix, "rows threads", true},
     {"cuda_attention", beginCudaAttention, "threads"},
     {"cuda_flash", beginCudaFlash, "threads"},
@@ -73,6 +74,20 @@ static const Template *findTemplate(plan::KernelOp kernel) {
   return found;
 }
 
+/// The argument becomes a CUtensorMap by value (kernel_abi.h).
+static void passMap(LLVM::LLVMFuncOp function, unsigned argument) {
+  constexpr unsigned kWords = 16;
+  constexpr int64_t kAlign = 64;
+  Builder b(function.getContext());
+  function.setArgAttr(
+      argument, LLVM::LLVMDialect::getByValAttrName(),
+      TypeAttr::get(LLVM::LLVMArrayType::get(b.getI64Type(), kWords)));
+  function.setArgAttr(argument, LLVM::LLVMDialect::getAlignAttrName(),
+                      b.getI64IntegerAttr(kAlign));
+  function.setArgAttr(argument, NVVM::NVVMDialect::getGridConstantAttrName(),
+                      b.getUnitAttr());
+}
+
 static LLVM::LLVMFuncOp declare(OpBuilder &b, plan::KernelOp kernel) {
   Block &body = kernel.getBody().front();
   auto states = body.getOps<StateOp>();
@@ -82,10 +97,17 @@ static LLVM::LLVMFuncOp declare(OpBuilder &b, plan::KernelOp kernel) {
   constexpr unsigned kGlobalSpace = 1;
   SmallVector<Type> pointers(
       operands + 1, LLVM::LLVMPointerType::get(b.getContext(), kGlobalSpace));
+  auto boxes = plan::tensorBoxes(kernel);
+  for (const plan::TensorBox &box : boxes) {
+    pointers[box.argument] = LLVM::LLVMPointerType::get(b.getContext());
+  }
   auto function = LLVM::LLVMFuncOp::create(
       b, kernel.getLoc(), kernel.getSymName(),
       LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(b.getContext()),
                                   pointers));
+  for (const plan::TensorBox &box : boxes) {
+    passMap(function, static_cast<unsigned>(box.argument));
+  }
   auto threads = cast<IntegerAttr>(kernel.getConfig().get("threads")).getInt();
   function->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(),
                     b.getUnitAttr());

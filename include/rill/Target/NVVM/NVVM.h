@@ -25,6 +25,7 @@ struct Chip {
   cubin::SmLimits sm;
   int64_t blockShared;  ///< bytes of shared memory a block may ask for
   bool dependentLaunch; ///< griddepcontrol
+  bool wgmma;           ///< wgmma, and copies by tensor maps
 };
 llvm::ArrayRef<Chip> chips();
 /// The row of `target`, or null.

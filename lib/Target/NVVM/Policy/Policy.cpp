@@ -125,6 +125,32 @@ static KernelChoice gemmChoice(LinearOp op, AllDims operandDims) {
               std::to_string(llvm::divideCeil(lastSize(op.getY()), width)))};
 }
 
+/// Whether "cuda_wgmma" runs what "cuda_gemm" would: x comes by a tensor map
+/// alone.
+static bool usesWgmma(const Chip &chip, LinearOp op) {
+  return chip.wgmma && !llvm::is_contained(op.getAux(), op.getX());
+}
+
+static KernelChoice wgmmaChoice(LinearOp op, AllDims operandDims) {
+  // As in WgmmaTemplate.cpp: two warpgroups and a warp that copies, on 128
+  // weight rows; a stage is 32 KiB, 64 inner elements of 128 rows on each side.
+  constexpr int64_t kThreads = 288, kRows = 128, kColumns = 128, kStages = 6,
+                    kInner = 64, kSwizzle = 128;
+  int64_t width = kColumns / static_cast<int64_t>(op.getWeights().size());
+  std::string rows = kernel::sizeProgram(ArrayRef(operandDims[0]).drop_back());
+  Builder b(op.getContext());
+  NamedAttrList config(makeConfig(op.getContext(), {{"blocks", 1},
+                                                    {"rows", kRows},
+                                                    {"stages", kStages},
+                                                    {"threads", kThreads}}));
+  // x is the first operand.
+  config.set("maps", b.getDenseI64ArrayAttr({0, kInner, kRows, kSwizzle}));
+  return {"cuda_wgmma", config.getDictionary(op.getContext()),
+          plan::multiplyPrograms(
+              plan::ceilDivProgram(rows, kRows),
+              std::to_string(llvm::divideCeil(lastSize(op.getY()), width)))};
+}
+
 /// Tiles do not cross stacked weights.
 static KernelChoice linearChoice(LinearOp op, AllDims operandDims) {
   ValueRange weights = op.getWeights();
@@ -263,7 +289,7 @@ static KernelChoice rowChoice(Operation *op, StringRef name,
       kernel::rowGrid(op, operandDims, resultDims)};
 }
 
-static FailureOr<KernelChoice> chooseTemplate(Operation *op,
+static FailureOr<KernelChoice> chooseTemplate(const Chip &chip, Operation *op,
                                               AllDims operandDims,
                                               AllDims resultDims,
                                               bool manyRows) {
@@ -271,8 +297,11 @@ static FailureOr<KernelChoice> chooseTemplate(Operation *op,
     if (linear.getPrologue() == Prologue::LayerNorm) {
       return failure();
     }
-    return usesGemm(linear, manyRows) ? gemmChoice(linear, operandDims)
-                                      : linearChoice(linear, operandDims);
+    if (!usesGemm(linear, manyRows)) {
+      return linearChoice(linear, operandDims);
+    }
+    return usesWgmma(chip, linear) ? wgmmaChoice(linear, operandDims)
+                                   : gemmChoice(linear, operandDims);
   }
   if (auto mix = dyn_cast<ShortConvMixOp>(op)) {
     return mixChoice(mix);
@@ -302,7 +331,7 @@ static FailureOr<KernelChoice> chooseTemplate(Operation *op,
 FailureOr<KernelChoice> CudaPolicy::choose(Operation *op, AllDims operandDims,
                                            AllDims resultDims,
                                            bool manyRows) const {
-  auto choice = chooseTemplate(op, operandDims, resultDims, manyRows);
+  auto choice = chooseTemplate(chip, op, operandDims, resultDims, manyRows);
   if (succeeded(choice) && chip.dependentLaunch) {
     Builder b(op->getContext());
     NamedAttrList config(choice->config);
