@@ -203,6 +203,10 @@ Step mmaAsync(Warp &w, const Ins &i, Mask) {
     }
   }
   flight.registers.assign(info.writes.begin(), info.writes.end());
+  if (x[9]) {
+    auto first = info.regs.begin() + static_cast<ptrdiff_t>(accumulators);
+    flight.registers.insert(flight.registers.end(), first, info.regs.end());
+  }
   w.flights.push_back(std::move(flight));
   ++s.progress;
   return Step::Next;
@@ -379,8 +383,8 @@ void addWgmma(OpTable &t) {
   };
 }
 
-/// Reports an ordinary use of a register that a wgmma still writes. Called
-/// only while something is in flight.
+/// Reports an ordinary use of a register that a wgmma still writes, or reads
+/// as A. Called only while something is in flight.
 void checkFlights(Warp &w, const Ins &i) {
   const InsInfo &info = w.program->infos[i.info];
   if (i.cls == InsClass::Matrix && info.ast->parts[0] == "wgmma") {
