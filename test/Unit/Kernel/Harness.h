@@ -158,6 +158,13 @@ public:
     return list;
   }
 
+  /// The same and CUDA code for chips without wgmma.
+  static std::vector<std::string> gemmTargets() {
+    std::vector<std::string> list = targets();
+    list.push_back("compute_90");
+    return list;
+  }
+
   /// Compiles for `target` and opens a session.
   std::unique_ptr<Session> compiled(const std::string &target) {
     CompileOptions options;
@@ -172,7 +179,8 @@ public:
     auto session = std::make_unique<Session>();
     rill_open_options open = {};
     open.size = sizeof(open);
-    open.device = target.starts_with("sm_") ? "cuda" : "cpu";
+    open.device = target.starts_with("x86") ? "cpu" : "cuda";
+    open.allow_jit = 1;
     auto opened = rt::statusFromC(
         rill_open(options.output.c_str(), &open, &session->model));
     EXPECT_TRUE(opened.ok()) << opened.get().render();
@@ -184,8 +192,9 @@ public:
 
   /// Runs the calls, in order, on every target and by Reference.
   void compare(const char *method,
-               const std::vector<std::vector<Tensor>> &calls, float tolerance) {
-    for (const std::string &target : targets()) {
+               const std::vector<std::vector<Tensor>> &calls, float tolerance,
+               const std::vector<std::string> &on = targets()) {
+    for (const std::string &target : on) {
       auto judge = evaluator();
       auto session = compiled(target);
       for (size_t n = 0; n < calls.size(); ++n) {
