@@ -33,13 +33,15 @@ struct Template {
   StringRef integers;
   /// Calls waitForInputs itself, behind the loads of its first weights.
   bool waits = false;
+  /// Takes arguments as tensor maps.
+  bool maps = false;
 };
 } // namespace
 
 static constexpr Template kTemplates[] = {
     {"cuda_linear", beginCudaLinear, "rows threads", true},
     {"cuda_gemm", beginCudaGemm, "blocks threads"},
-    {"cuda_wgmma", beginCudaWgmma, "blocks rows stages threads", true},
+    {"cuda_wgmma", beginCudaWgmma, "blocks rows stages threads", true, true},
     {"cuda_short_conv_mix", beginCudaShortConvMix, "rows threads", true},
     {"cuda_attention", beginCudaAttention, "threads"},
     {"cuda_flash", beginCudaFlash, "threads"},
@@ -63,6 +65,11 @@ static const Template *findTemplate(plan::KernelOp kernel) {
     return nullptr;
   }
   if (failed(checkConfig(kernel, found->integers, kMostThreads))) {
+    return nullptr;
+  }
+  if (!found->maps && !plan::tensorBoxes(kernel).empty()) {
+    kernel.emitError() << "template \"" << found->name
+                       << "\" takes no tensor maps";
     return nullptr;
   }
   auto threads = kernel.getConfig().getAs<IntegerAttr>("threads").getInt();

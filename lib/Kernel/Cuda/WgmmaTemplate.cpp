@@ -312,10 +312,27 @@ void WgmmaTile::emit(Value tile) {
   });
 }
 
+/// Whether the configuration is one this template can run: x alone comes by a
+/// tensor map, of boxes of a step of the tile's rows; the ring holds the sums.
+static bool suits(CudaCode &code, LinearOp op) {
+  constexpr int64_t kSwizzle = 2 * kInner, kMostRows = 256, kRowStep = 8;
+  auto boxes = plan::tensorBoxes(code.kernel);
+  int64_t rows = code.config("rows"), stages = code.config("stages");
+  int64_t ring = 2 * stages * kInner * (rows + kColumns);
+  auto x = dyn_cast<BlockArgument>(op.getX());
+  return boxes.size() == 1 && x && boxes[0].argument == x.getArgNumber() &&
+         boxes[0].columns == kInner && boxes[0].rows == rows &&
+         boxes[0].swizzle == kSwizzle && rows % kRowStep == 0 &&
+         rows <= kMostRows && ring >= 4 * kStride * rows && stages > 1 &&
+         code.threads() == kConsumerThreads + kWarp &&
+         op.getWeights().size() <= 2 && allBf16(code, op.getWeights()) &&
+         !llvm::is_contained(op.getAux(), op.getX());
+}
+
 EmitCudaTile rill::kernel::beginCudaWgmma(CudaCode &code,
                                           Operation *operation) {
   auto op = dyn_cast<LinearOp>(operation);
-  if (!op) {
+  if (!op || !suits(code, op)) {
     return nullptr;
   }
   auto tile = std::make_shared<WgmmaTile>(code, op);
