@@ -129,3 +129,9 @@ SmallVector<Value> rill::kernel::beginProducts(CudaCode &code, ValueRange sums,
 void rill::kernel::waitProducts(CudaCode &code) {
   NVVM::WgmmaWaitGroupSyncOp::create(code.b, code.loc, 0);
 }
+
+void rill::kernel::setRegisters(CudaCode &code, int32_t count, bool more) {
+  NVVM::SetMaxRegisterOp::create(code.b, code.loc, count,
+                                 more ? NVVM::SetMaxRegisterAction::increase
+                                      : NVVM::SetMaxRegisterAction::decrease);
+}

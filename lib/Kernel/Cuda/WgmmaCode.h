@@ -50,6 +50,9 @@ mlir::SmallVector<Value> beginProducts(CudaCode &code, mlir::ValueRange sums,
                                        mlir::ArrayRef<Fragment> a, Value tile);
 void waitProducts(CudaCode &code);
 
+/// A warpgroup's registers per thread from here on; all its threads come here.
+void setRegisters(CudaCode &code, int32_t count, bool more);
+
 } // namespace rill::kernel
 
 #endif

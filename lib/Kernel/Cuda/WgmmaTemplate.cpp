@@ -19,8 +19,9 @@ using namespace rill::kernel;
 
 using Memory = KernelCode::Memory;
 
-/// Warps that multiply, in two warpgroups; the producer follows them.
-static constexpr int64_t kConsumers = 8, kConsumerThreads = kConsumers * kWarp;
+/// Warps that multiply, in two warpgroups; the first of a third one copies.
+static constexpr int64_t kConsumers = 8, kConsumerThreads = kConsumers * kWarp,
+                         kProducerThreads = 4 * kWarp;
 /// A block of the packed layout: 8 weight rows by 32 inner elements, in bf16
 /// elements, of which a lane holds 8.
 static constexpr int64_t kBlockRows = 8, kBlockInner = 32,
@@ -29,6 +30,8 @@ static constexpr int64_t kBlockRows = 8, kBlockInner = 32,
 static constexpr int64_t kInner = 64, kBlocks = kInner / kBlockInner,
                          kRowBlocks = 2 * kConsumers,
                          kColumns = kRowBlocks * kBlockRows;
+/// Registers of a thread, of 168 at the beginning.
+static constexpr int32_t kConsumerRegisters = 232, kProducerRegisters = 40;
 /// Where the pattern of the 128-byte swizzle begins anew.
 static constexpr int64_t kSwizzleAlign = 1024;
 /// Elements between rows of the sums on their way out: 2 rows further, a word
@@ -298,17 +301,22 @@ void WgmmaTile::emit(Value tile) {
   });
   code.barrier();
   copyFirst();
-  if (stages < steps) {
-    code.when(code.equal(code.warp(), code.integer(kConsumers)),
-              [&] { copyRest(); });
-  }
-  code.when(code.less(code.warp(), code.integer(kConsumers)), [&] {
+  Value consumer = code.less(code.warp(), code.integer(kConsumers));
+  code.when(consumer, [&] {
+    setRegisters(code, kConsumerRegisters, /*more=*/true);
     SmallVector<Value> sums = multiply();
     // Both warpgroups have read all stages.
     code.barrier(1, kConsumerThreads);
     stageSums(sums);
     code.barrier(1, kConsumerThreads);
     storeRows();
+  });
+  code.when(code.less(code.integer(kConsumers - 1), code.warp()), [&] {
+    setRegisters(code, kProducerRegisters, /*more=*/false);
+    if (stages < steps) {
+      code.when(code.equal(code.warp(), code.integer(kConsumers)),
+                [&] { copyRest(); });
+    }
   });
 }
 
@@ -324,7 +332,7 @@ static bool suits(CudaCode &code, LinearOp op) {
          boxes[0].columns == kInner && boxes[0].rows == rows &&
          boxes[0].swizzle == kSwizzle && rows % kRowStep == 0 &&
          rows <= kMostRows && ring >= 4 * kStride * rows && stages > 1 &&
-         code.threads() == kConsumerThreads + kWarp &&
+         code.threads() == kConsumerThreads + kProducerThreads &&
          op.getWeights().size() <= 2 && allBf16(code, op.getWeights()) &&
          !llvm::is_contained(op.getAux(), op.getX());
 }

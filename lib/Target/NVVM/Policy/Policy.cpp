@@ -134,7 +134,7 @@ static bool usesWgmma(const Chip &chip, LinearOp op) {
 static KernelChoice wgmmaChoice(LinearOp op, AllDims operandDims) {
   // As in WgmmaTemplate.cpp: two warpgroups and a warp that copies, on 128
   // weight rows; a stage is 32 KiB, 64 inner elements of 128 rows on each side.
-  constexpr int64_t kThreads = 288, kRows = 128, kColumns = 128, kStages = 6,
+  constexpr int64_t kThreads = 384, kRows = 256, kColumns = 128, kStages = 4,
                     kInner = 64, kSwizzle = 128;
   int64_t width = kColumns / static_cast<int64_t>(op.getWeights().size());
   std::string rows = kernel::sizeProgram(ArrayRef(operandDims[0]).drop_back());
