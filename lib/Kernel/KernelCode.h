@@ -115,7 +115,7 @@ public:
   /// an order that depends on the width alone.
   virtual Value sumRow(const Memory &x, Value at, int64_t width,
                        const std::function<Value(Value, int64_t)> &f);
-  /// f of all i = low, low + step, ... below `high`, values of init's type,
+  /// f of all i = low, low + step, ... below `high`, i64 or vectors of it,
   /// folded from `init`, then the lanes of that: an associative and commutative
   /// `fold`, whose order is not defined. On CUDA the threads of a block share
   /// the work and all come here; equal in every thread.

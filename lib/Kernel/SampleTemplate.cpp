@@ -8,6 +8,7 @@
 #include "KernelCode.h"
 
 #include "rill-rt/kernel_abi.h"
+#include "rill/Kernel/Templates.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -32,12 +33,15 @@ public:
   void emit();
 
 private:
-  /// An integer for every lane; one for scalars.
+  /// `scalar` in every lane.
   Value all(Value scalar) { return code.spread(scalar, lanes); }
   Value word(int64_t value);
   Type lanesOf(Type element) const;
   Value toF32(Value real64);
   Value zeros();
+  /// 0, 1, ... of the lanes; 0 for scalars.
+  Value laneNumbers(Type element);
+  Value flipped(Value bits);
 
   void markHistory();
   Value logits(Value id);
@@ -94,6 +98,17 @@ Value Draw::word(int64_t value) {
 
 Value Draw::zeros() { return all(code.integer(0)); }
 
+Value Draw::laneNumbers(Type element) {
+  auto type = VectorType::get({lanes}, element);
+  SmallVector<Attribute> numbers;
+  for (int64_t lane = 0; lane < lanes; ++lane) {
+    numbers.push_back(b.getIntegerAttr(element, lane));
+  }
+  Value vector =
+      arith::ConstantOp::create(b, loc, DenseElementsAttr::get(type, numbers));
+  return lanes == 1 ? code.extract(vector, 0) : vector;
+}
+
 /// Sets the bits of the ids in the history, when there is a penalty.
 void Draw::markHistory() {
   Value words = code.integer(llvm::divideCeil(vocabulary, kWordBits));
@@ -136,18 +151,7 @@ Value Draw::logits(Value id) {
   Value own =
       arith::AndIOp::create(b, loc, arith::ShRUIOp::create(b, loc, bits, place),
                             word((int64_t(1) << lanes) - 1));
-  bits = all(own);
-  if (lanes > 1) {
-    SmallVector<int32_t> order;
-    for (int32_t lane = 0; lane < lanes; ++lane) {
-      order.push_back(lane);
-    }
-    Value shifts = arith::ConstantOp::create(
-        b, loc,
-        DenseElementsAttr::get(cast<ShapedType>(lanesOf(b.getI32Type())),
-                               ArrayRef<int32_t>(order)));
-    bits = arith::ShRUIOp::create(b, loc, bits, shifts);
-  }
+  bits = arith::ShRUIOp::create(b, loc, all(own), laneNumbers(b.getI32Type()));
   Value marked = arith::TruncIOp::create(b, loc, lanesOf(b.getI1Type()), bits);
   // Few vectors hold a penalised id.
   Value nowhere =
@@ -182,13 +186,20 @@ Value Draw::weight(Value power) {
   return arith::FPToSIOp::create(b, loc, lanesOf(b.getI64Type()), scaled);
 }
 
+/// Turns the bits of floats into integers of the same order, and back.
+Value Draw::flipped(Value bits) {
+  auto like = [&](int64_t value) {
+    return bits.getType().isInteger() ? word(value) : all(word(value));
+  };
+  Value sign = arith::ShRSIOp::create(b, loc, bits, like(31));
+  return arith::XOrIOp::create(
+      b, loc, bits, arith::AndIOp::create(b, loc, sign, like(0x7fffffff)));
+}
+
 /// Integers in the order of the logits.
 Value Draw::keys(Value logits) {
-  Value bits =
-      arith::BitcastOp::create(b, loc, lanesOf(b.getI32Type()), logits);
-  Value sign = arith::ShRSIOp::create(b, loc, bits, all(word(31)));
-  return arith::XOrIOp::create(
-      b, loc, bits, arith::AndIOp::create(b, loc, sign, all(word(0x7fffffff))));
+  return flipped(
+      arith::BitcastOp::create(b, loc, lanesOf(b.getI32Type()), logits));
 }
 
 Value Draw::reaches(Value keys, Value least) {
@@ -208,16 +219,8 @@ std::pair<Value, Value> Draw::largest() {
   auto ranked = [&](Value id) -> Value {
     Value key = arith::ExtSIOp::create(b, loc, i64, keys(logits(id)));
     key = arith::ShLIOp::create(b, loc, key, all(code.integer(kIdBits)));
-    Value rank = all(code.sub(code.integer(kIdMask), id));
-    if (lanes > 1) {
-      SmallVector<int64_t> order =
-          llvm::to_vector(llvm::seq<int64_t>(0, lanes));
-      rank =
-          code.sub(rank, arith::ConstantOp::create(
-                             b, loc,
-                             DenseElementsAttr::get(cast<ShapedType>(i64),
-                                                    ArrayRef<int64_t>(order))));
-    }
+    Value rank = code.sub(all(code.sub(code.integer(kIdMask), id)),
+                          laneNumbers(b.getI64Type()));
     return arith::OrIOp::create(b, loc, key, rank);
   };
   Value best =
@@ -230,11 +233,7 @@ std::pair<Value, Value> Draw::largest() {
   Value key = arith::TruncIOp::create(
       b, loc, b.getI32Type(),
       arith::ShRSIOp::create(b, loc, best, code.integer(kIdBits)));
-  // The order of the keys is its own inverse.
-  Value sign = arith::ShRSIOp::create(b, loc, key, word(31));
-  Value bits = arith::XOrIOp::create(
-      b, loc, key, arith::AndIOp::create(b, loc, sign, word(0x7fffffff)));
-  return {arith::BitcastOp::create(b, loc, b.getF32Type(), bits), id};
+  return {arith::BitcastOp::create(b, loc, b.getF32Type(), flipped(key)), id};
 }
 
 /// The largest key at which `measure`, which falls with it, is `goal` at least;
@@ -354,8 +353,7 @@ Value Draw::drawn(const std::function<Value(Value)> &weights) {
                   return {code.select(right, at[0], middle),
                           code.select(right, at[1], before)};
                 });
-  // Halves behind the end hold no weight and are never entered but for a
-  // rounded-up number of vectors, whose last one stays in bounds.
+  // In bounds whatever the control block says.
   Value from = code.min(place[0], code.integer(vocabulary - lanes));
   Value seen = place[1], vector = weights(from), id = from;
   Value found = code.flag(false);
@@ -401,9 +399,8 @@ EmitTile rill::kernel::beginSample(KernelCode &code, Operation *op) {
   if (!sample) {
     return {};
   }
-  int64_t vocabulary =
-      cast<RankedTensorType>(sample.getLogits().getType()).getDimSize(1);
-  Memory penalised = code.workspace(llvm::divideCeil(vocabulary, kWordBits),
+  Memory penalised = code.workspace(sampleBytes(sample) /
+                                        static_cast<int64_t>(sizeof(int32_t)),
                                     code.b.getI32Type());
   return [&code, sample, penalised](Value tile) {
     Draw(code, sample, penalised, tile).emit();

@@ -98,7 +98,7 @@ static int64_t sampleRow(ArrayRef<float> logits, const Sampling &sampling,
   const float *first = std::max_element(logits.begin(), logits.end());
   float top = *first;
   auto temperature = static_cast<float>(sampling.temperature);
-  if (sampling.temperature == 0 || top == -INFINITY) {
+  if (temperature == 0 || top == -INFINITY) {
     return first - logits.begin();
   }
   std::vector<Candidate> all;

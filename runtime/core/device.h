@@ -80,17 +80,17 @@ public:
   /// transfers' host addresses may change from call to call.
   virtual Status prepare(const Call &call) = 0;
   /// Copies the inputs in, runs the launches in order, copies the outputs out,
-  /// and waits for all of it.
+  /// and waits for all of it. Calls that commit go by begin and end.
   virtual Status run(const Call &call) = 0;
   /// Whether a call that commits can be begun before the one in front of it
   /// has ended.
-  virtual bool runsAhead() const { return false; }
+  virtual bool runsAhead() const = 0;
   /// Begins a call that commits, with the control block of `call`, or with
   /// what the call begun before leaves on the device when `chained`. At most
   /// two are begun and not ended.
-  virtual Status begin(const Call &call, bool chained);
+  virtual Status begin(const Call &call, bool chained) = 0;
   /// Waits for the oldest call begun, and copies its outputs out.
-  virtual Status end(const Call &call);
+  virtual Status end(const Call &call) = 0;
   /// Copies host memory to the device, and waits.
   virtual Status write(std::span<const Transfer> transfers) = 0;
   /// Copies the device's memory to the host, and waits.
@@ -98,11 +98,6 @@ public:
   /// Bytes held, `allocate`d ones included.
   virtual uint64_t bytes() const = 0;
 };
-
-inline Status Queue::begin(const Call &, bool) {
-  return makeError(ErrorCode::Internal, "queue", "does not run ahead");
-}
-inline Status Queue::end(const Call &call) { return begin(call, false); }
 
 /// The code and weights of a model on one device. Immutable, shared by
 /// threads.

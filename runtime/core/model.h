@@ -97,9 +97,10 @@ private:
   Status checkSequence(const char *call, int64_t sequence) const;
   /// Of a method that commits: what it would feed is set.
   Status checkNext(const Method &method) const;
-  /// Runs a call that commits, and begins the one behind it, which most often
-  /// comes next: the device does not wait for the host to read a token.
-  Status runAhead(const Call &call);
+  /// Runs a call that commits; where the queue runs ahead, also begins the one
+  /// behind it, which most often comes next: the device does not wait for the
+  /// host to read a token.
+  Status step(const Call &call);
   bool roomBehindStep() const;
   /// Drops a step begun ahead. What it wrote lies behind the length.
   Status settle();
@@ -131,7 +132,7 @@ private:
   const Model *model = nullptr;
   SessionLayout layout;
   std::unique_ptr<Queue> queue;
-  bool ahead = false; ///< the next step has begun
+  std::optional<size_t> ahead; ///< variant of the step that has begun
   Memory controlBlock;
   // Addresses of the device; staging is null where it uses host memory.
   uint8_t *states = nullptr, *arena = nullptr;

@@ -24,8 +24,7 @@ std::optional<uint64_t> rill::rt::signatureBytes(const Signature &signature,
   return total;
 }
 
-uint64_t rill::rt::mostBytes(const Signature &signature,
-                             const rill_rt_plan &plan) {
+std::array<Symbols, 2> rill::rt::largestSymbols(const rill_rt_plan &plan) {
   Symbols tall, wide;
   std::copy(plan.symbol_max, plan.symbol_max + 3, tall.values);
   wide = tall;
@@ -33,8 +32,16 @@ uint64_t rill::rt::mostBytes(const Signature &signature,
     tall = {{plan.symbol_max[0], plan.max_patches, 1}};
     wide = {{plan.symbol_max[0], 1, plan.max_patches}};
   }
-  return std::max(signatureBytes(signature, tall).value_or(0),
-                  signatureBytes(signature, wide).value_or(0));
+  return {tall, wide};
+}
+
+uint64_t rill::rt::mostBytes(const Signature &signature,
+                             const rill_rt_plan &plan) {
+  uint64_t most = 0;
+  for (const Symbols &symbols : largestSymbols(plan)) {
+    most = std::max(most, signatureBytes(signature, symbols).value_or(0));
+  }
+  return most;
 }
 
 namespace {

@@ -10,6 +10,8 @@
 #include "runtime/core/artifact.h"
 #include "runtime/core/shape_program.h"
 
+#include <array>
+
 namespace rill::rt {
 
 /// A verified plan; the spans point into the artifact.
@@ -43,6 +45,10 @@ struct Plan {
 /// large.
 std::optional<uint64_t> signatureBytes(const Signature &signature,
                                        const Symbols &symbols);
+
+/// Symbols of a plan's largest calls. What depends on h and w is largest where
+/// all patches lie in one row or one column.
+std::array<Symbols, 2> largestSymbols(const rill_rt_plan &plan);
 
 /// Bytes that no value of this signature exceeds while the plan's ranges hold.
 uint64_t mostBytes(const Signature &signature, const rill_rt_plan &plan);

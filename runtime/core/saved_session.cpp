@@ -69,16 +69,6 @@ rill::rt::savedTransfers(const Manifest &manifest, int64_t length,
   return list;
 }
 
-std::optional<int64_t> rill::rt::linearRows(const Manifest &manifest) {
-  std::optional<int64_t> rows;
-  for (const StateInfo &state : manifest.states) {
-    if (state.rows && !state.ring) {
-      rows = std::min(rows.value_or(INT64_MAX), state.capacity());
-    }
-  }
-  return rows;
-}
-
 uint64_t rill::rt::savedHash(std::span<const uint8_t> saved) {
   SavedHeader plain;
   std::memcpy(&plain, saved.data(), sizeof(plain));
@@ -209,7 +199,7 @@ Status Session::checkWords(std::span<const int64_t> words) const {
     return invalid("its control words contradict the model");
   }
   constexpr int64_t kMost = int64_t(1) << 48;
-  int64_t rows = linearRows(model->manifest()).value_or(kMost);
+  int64_t rows = layout.rows.value_or(kMost);
   std::span<const int64_t> each = words.subspan(RILL_RT_CONTROL_HEAD_WORDS);
   for (int64_t b = 0; b < batch(); ++b) {
     int64_t length = each[b], token = each[batch() + b],

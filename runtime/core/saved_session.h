@@ -49,9 +49,6 @@ std::vector<Transfer> savedTransfers(const Manifest &manifest, int64_t length,
                                      const std::vector<uint64_t> &offsets,
                                      uint8_t *saved);
 
-/// The rows that linear states hold; nothing when there is no such state.
-std::optional<int64_t> linearRows(const Manifest &manifest);
-
 /// XXH3-64 of a saved session whose header's hash counts as zero.
 uint64_t savedHash(std::span<const uint8_t> saved);
 

@@ -261,22 +261,14 @@ Result<size_t> Session::chooseVariant(const Method &method,
 }
 
 Status Session::checkCapacity(const Method &method, int64_t rows) const {
-  for (const StateInfo &state : model->manifest().states) {
-    if (!state.rows || state.ring) {
-      continue;
-    }
-    for (int64_t b = 0; b < batch(); ++b) {
-      if (start()[b] + rows > state.capacity()) {
-        return makeError(
-            ErrorCode::ContextFull, method.name,
-            format("%lld rows and %lld more exceed the %lld the states hold",
-                   (long long)start()[b], (long long)rows,
-                   (long long)state.capacity()),
-            "shorten the input, or compile with a larger --max-seq-len");
-      }
-    }
+  if (longest() + rows <= layout.rows.value_or(INT64_MAX)) {
+    return {};
   }
-  return {};
+  return makeError(
+      ErrorCode::ContextFull, method.name,
+      format("%lld rows and %lld more exceed the %lld the states hold",
+             (long long)longest(), (long long)rows, (long long)*layout.rows),
+      "shorten the input, or compile with a larger --max-seq-len");
 }
 
 Status Session::prepareOutputs(const Method &method, const Symbols &symbols,
@@ -368,12 +360,12 @@ Status Session::invoke(std::string_view name,
                             method->inputs.size(), method->outputs.size(),
                             inputs.size(), outputs.size()));
   }
-  if (!method->commits) {
-    RILL_TRY(settle());
-  }
   Symbols symbols;
   RILL_TRY(bindSymbols(*method, inputs, symbols));
   RILL_ASSIGN(size_t variant, chooseVariant(*method, symbols));
+  if (ahead != variant) {
+    RILL_TRY(settle());
+  }
   for (size_t i = 0; i < inputs.size(); ++i) {
     RILL_TRY(checkInput(*method, method->inputs[i], inputs[i], symbols));
   }
@@ -385,8 +377,7 @@ Status Session::invoke(std::string_view name,
   std::copy_n(start(), before.size(), before.begin());
   int64_t step = control()->words[RILL_RT_CONTROL_STEP];
   Call call = makeCall(variant, symbols, inputs, outputs);
-  Status done =
-      method->commits && queue->runsAhead() ? runAhead(call) : queue->run(call);
+  Status done = method->commits ? this->step(call) : queue->run(call);
   std::copy(before.begin(), before.end(), start());
   control()->words[RILL_RT_CONTROL_STEP] = step;
   RILL_TRY(std::move(done));

@@ -43,6 +43,9 @@ SessionLayout SessionLayout::of(const Model &model, const std::string &target,
   for (const StateInfo &state : model.manifest().states) {
     layout.stateOffsets.push_back(layout.stateBytes);
     layout.stateBytes += alignedToPage(state.bytes);
+    if (state.rows && !state.ring) {
+      layout.rows = std::min(layout.rows.value_or(INT64_MAX), state.capacity());
+    }
   }
   QueueNeeds &needs = layout.needs;
   needs.threads = threadCount(threads);

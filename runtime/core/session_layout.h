@@ -25,6 +25,8 @@ struct SessionLayout {
   std::vector<uint64_t> stateOffsets;
   uint64_t stateBytes = 0, arenaBytes = 0; ///< one allocation, in this order
   QueueNeeds needs;
+  /// The rows that every linear state holds; nothing when there is none.
+  std::optional<int64_t> rows;
 
   /// `target` is a target of the artifact; `threads` 0 asks RILL_NUM_THREADS,
   /// then the number of processors this process may use.

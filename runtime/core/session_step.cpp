@@ -109,30 +109,23 @@ Status Session::setIds(int64_t sequence, int64_t first,
 }
 
 bool Session::roomBehindStep() const {
-  const Manifest &manifest = model->manifest();
-  int64_t limit = limitOf(manifest, "text_decoder", 1);
-  for (int64_t b = 0; b < batch(); ++b) {
-    if (limit && positions()[b] + 1 >= limit) {
-      return false;
-    }
-    for (const StateInfo &state : manifest.states) {
-      if (state.rows && !state.ring && start()[b] + 2 > state.capacity()) {
-        return false;
-      }
-    }
-  }
-  return true;
+  int64_t limit = limitOf(model->manifest(), "text_decoder", 1);
+  int64_t position = *std::max_element(positions(), positions() + batch());
+  return (limit == 0 || position + 1 < limit) &&
+         longest() + 2 <= layout.rows.value_or(INT64_MAX);
 }
 
-Status Session::runAhead(const Call &call) {
+Status Session::step(const Call &call) {
   if (!ahead) {
     RILL_TRY(queue->begin(call, false));
   }
-  ahead = false;
+  ahead.reset();
   Status next;
-  if (roomBehindStep()) {
+  if (queue->runsAhead() && roomBehindStep()) {
     next = queue->begin(call, true);
-    ahead = next.ok();
+    if (next.ok()) {
+      ahead = call.variant;
+    }
   }
   Status done = queue->end(call);
   Status first = done.ok() ? std::move(next) : std::move(done);
@@ -146,7 +139,7 @@ Status Session::settle() {
   if (!ahead) {
     return {};
   }
-  ahead = false;
+  ahead.reset();
   for (int64_t b = 0; b < batch(); ++b) {
     written[b] = std::max(written[b], start()[b] + 1);
   }

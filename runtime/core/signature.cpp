@@ -23,21 +23,16 @@ int32_t rill::rt::dtypeOf(ElementType type) {
   return -1;
 }
 
-/// The largest size of a dimension in calls of a plan. An expression of h and
-/// w is largest where all patches lie in one row or one column.
+/// The largest size of a dimension in calls of a plan.
 static int64_t mostOf(const SignatureDim &dim, const rill_rt_plan &plan) {
   if (dim.symbol >= 0) {
     return plan.symbol_max[dim.symbol];
   }
-  Symbols tall, wide;
-  std::copy(plan.symbol_max, plan.symbol_max + 3, tall.values);
-  wide = tall;
-  if (plan.max_patches) {
-    tall = {{plan.symbol_max[0], plan.max_patches, 1}};
-    wide = {{plan.symbol_max[0], 1, plan.max_patches}};
+  int64_t most = 0;
+  for (const Symbols &symbols : largestSymbols(plan)) {
+    most = std::max(most, runProgram(dim.program, symbols).value_or(0));
   }
-  return std::max(runProgram(dim.program, tall).value_or(0),
-                  runProgram(dim.program, wide).value_or(0));
+  return most;
 }
 
 static int64_t leastOf(const SignatureDim &dim, const rill_rt_plan &plan) {

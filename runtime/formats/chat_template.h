@@ -28,7 +28,7 @@ struct ChatInput {
   /// message may stand under "reasoning_content", "thinking" or "reasoning"; a
   /// template finds it under the first two.
   JsonValue messages;
-  JsonValue tools;    ///< list, or null for none
+  JsonValue tools; ///< list, or null for none
   bool addGenerationPrompt = true;
   /// bos_token, eos_token and the like; their text counts as the template's.
   std::vector<std::pair<std::string, std::string>> tokens;

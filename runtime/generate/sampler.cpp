@@ -122,18 +122,18 @@ float Sampler::leastKept() {
 
 int64_t Sampler::draw(std::span<const float> logits,
                       std::span<const int64_t> history, int64_t index) {
-  if (sampling.temperature == 0 && sampling.repeatPenalty == 1) {
+  auto temperature = static_cast<float>(sampling.temperature);
+  if (temperature == 0 && sampling.repeatPenalty == 1) {
     return firstLargest(logits);
   }
   penalise(logits, history);
   int64_t first = firstLargest(values);
   float top = values[first];
-  if (sampling.temperature == 0 || top == -INFINITY) {
+  if (temperature == 0 || top == -INFINITY) {
     return first;
   }
   float least = leastKept();
-  auto temperature = static_cast<float>(sampling.temperature),
-       minP = static_cast<float>(sampling.minP);
+  auto minP = static_cast<float>(sampling.minP);
   powers.resize(values.size());
   uint64_t sum = 0, seen = 0;
   for (size_t i = 0; i < values.size(); ++i) {

@@ -14,6 +14,7 @@ import tempfile
 
 import bench as support
 import cases
+import draft_cases
 
 TABLE = support.ROOT / "docs/BadInput.md"
 CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, PR_CAPBSET_DROP = 1, 2, 24
@@ -74,8 +75,9 @@ def unit_test(build, name):
 
 
 def all_cases():
-    return {name for name, value in vars(cases).items()
-            if callable(value) and getattr(value, "__module__", "") == "cases"
+    """The functions that build a case, by name."""
+    return {name: value for module in (cases, draft_cases) for name, value in vars(module).items()
+            if callable(value) and getattr(value, "__module__", "") == module.__name__
             and list(inspect.signature(value).parameters) == ["bench"]}
 
 
@@ -94,7 +96,7 @@ def main():
             elif test not in all_cases():
                 problem = "no such case"
             else:
-                run = getattr(cases, test)(bench)
+                run = all_cases()[test](bench)
                 ran.add(test)
                 if run.skip:
                     skipped.append(f"{test}: {run.skip}")
@@ -103,7 +105,7 @@ def main():
             if problem:
                 wrong.append(f"{test} ({what}): {problem}")
     if not only:
-        wrong += [f"case {name} has no row" for name in sorted(all_cases() - ran)]
+        wrong += [f"case {name} has no row" for name in sorted(all_cases().keys() - ran)]
     for line in wrong:
         print("WRONG", line)
     for line in skipped:

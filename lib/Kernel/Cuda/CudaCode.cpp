@@ -68,21 +68,33 @@ Value CudaCode::warpMax(Value value) {
 }
 
 Value CudaCode::blockSum(Value value) {
-  value = warpSum(value);
+  return foldWarps(warpSum(value), partials,
+                   [&](Value x, Value y) { return fadd(x, y); });
+}
+
+Value CudaCode::foldWarps(Value value, Memory &partials, const Fold &fold) {
   if (warps() == 1) {
     return value;
   }
   if (!partials.pointer) {
-    partials = shared(warps(), b.getF32Type());
+    partials = shared(warps(), value.getType());
   }
-  when(equal(lane(), integer(0)), [&] { store(value, partials, warp()); });
+  auto store = [&] {
+    Value at = address(partials.pointer, warp(), value.getType());
+    LLVM::StoreOp::create(b, loc, value, at);
+  };
+  auto part = [&](int64_t w) -> Value {
+    Value at = address(partials.pointer, integer(w), value.getType());
+    return LLVM::LoadOp::create(b, loc, value.getType(), at);
+  };
+  when(equal(lane(), integer(0)), store);
   barrier();
-  Value sum = load(partials, integer(0));
+  Value all = part(0);
   for (int64_t w = 1; w < warps(); ++w) {
-    sum = fadd(sum, load(partials, integer(w)));
+    all = fold(all, part(w));
   }
-  barrier(); // before the next sum takes the place of this one
-  return sum;
+  barrier(); // before the next fold takes the place of this one
+  return all;
 }
 
 KernelCode::Memory CudaCode::shared(int64_t count, Type element,
@@ -266,25 +278,6 @@ void CudaCode::setBit(const Memory &words, Value bit) {
                             LLVM::AtomicOrdering::monotonic);
 }
 
-/// The bits of an f32 or i64 as an i64, and back.
-static Value toWord(CudaCode &code, Value value) {
-  if (!value.getType().isF32()) {
-    return value;
-  }
-  Value bits =
-      arith::BitcastOp::create(code.b, code.loc, code.b.getI32Type(), value);
-  return arith::ExtUIOp::create(code.b, code.loc, code.b.getI64Type(), bits);
-}
-
-static Value fromWord(CudaCode &code, Value word, Type type) {
-  if (!type.isF32()) {
-    return word;
-  }
-  Value bits =
-      arith::TruncIOp::create(code.b, code.loc, code.b.getI32Type(), word);
-  return arith::BitcastOp::create(code.b, code.loc, type, bits);
-}
-
 /// Every thread folds its own part, a warp those of its lanes, and every thread
 /// those of all warps.
 Value CudaCode::foldSpan(Value low, Value high, int64_t step, Value init,
@@ -296,30 +289,12 @@ Value CudaCode::foldSpan(Value low, Value high, int64_t step, Value init,
                      return {fold(acc[0], f(i))};
                    })[0];
   own = foldLanes(own, fold);
-  Type type = own.getType();
+  auto halves = VectorType::get({2}, b.getI32Type());
   for (int64_t mask = kWarp / 2; mask; mask /= 2) {
-    Value bits = toWord(*this, own);
-    auto halves = VectorType::get({2}, b.getI32Type());
-    Value pair = LLVM::BitcastOp::create(b, loc, halves, bits);
+    Value pair = LLVM::BitcastOp::create(b, loc, halves, own);
     Value other = insert(shuffleXor(extract(pair, 0), mask), pair, 0);
     other = insert(shuffleXor(extract(pair, 1), mask), other, 1);
-    other = LLVM::BitcastOp::create(b, loc, b.getI64Type(), other);
-    own = fold(own, fromWord(*this, other, type));
+    own = fold(own, LLVM::BitcastOp::create(b, loc, b.getI64Type(), other));
   }
-  if (warps() == 1) {
-    return own;
-  }
-  if (!wordPartials.pointer) {
-    wordPartials = shared(warps(), b.getI64Type());
-  }
-  when(equal(lane(), integer(0)),
-       [&] { storeInteger(toWord(*this, own), wordPartials, warp()); });
-  barrier();
-  Value all = fromWord(*this, loadInteger(wordPartials, integer(0)), type);
-  for (int64_t w = 1; w < warps(); ++w) {
-    all =
-        fold(all, fromWord(*this, loadInteger(wordPartials, integer(w)), type));
-  }
-  barrier(); // before the next fold takes the place of this one
-  return all;
+  return foldWarps(own, wordPartials, fold);
 }

@@ -100,6 +100,9 @@ public:
 
 private:
   Value shuffle(Value value, Value operand, bool xorLanes);
+  /// Every warp's value folded in the warps' order, equal in every thread.
+  /// `partials` holds one per warp, made by the first call.
+  Value foldWarps(Value value, Memory &partials, const Fold &fold);
 
   int64_t blockThreads;
   mlir::LLVM::GlobalOp sharedGlobal; ///< an array of `sharedBytes` bytes

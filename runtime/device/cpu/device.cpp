@@ -25,6 +25,9 @@ public:
   }
   Status prepare(const Call &) override { return {}; }
   Status run(const Call &call) override;
+  bool runsAhead() const override { return false; }
+  Status begin(const Call &call, bool) override { return run(call); }
+  Status end(const Call &) override { return {}; }
   Status write(std::span<const Transfer> transfers) override {
     for (const Transfer &transfer : transfers) {
       std::memcpy(transfer.device, transfer.host, transfer.bytes);

@@ -45,8 +45,12 @@ public:
   bool runsAhead() const override { return true; }
   Status begin(const Call &call, bool chained) override;
   Status end(const Call &call) override;
-  Status write(std::span<const Transfer> transfers) override;
-  Status read(std::span<const Transfer> transfers) override;
+  Status write(std::span<const Transfer> transfers) override {
+    return copy(transfers, true);
+  }
+  Status read(std::span<const Transfer> transfers) override {
+    return copy(transfers, false);
+  }
   uint64_t bytes() const override { return held; }
 
 private:
@@ -65,6 +69,7 @@ private:
     return driver.check(code, call, device.label);
   }
   Status settle(Status status);
+  Status copy(std::span<const Transfer> transfers, bool toDevice);
 
   const CudaDevice &device;
   const Driver &driver;
@@ -350,10 +355,6 @@ static void deliver(const Call &call, const uint8_t *at) {
 }
 
 Status CudaQueue::run(const Call &call) {
-  if (call.commits) {
-    RILL_TRY(begin(call, false));
-    return end(call);
-  }
   RILL_TRY(usable());
   Scope scope(driver, device.context);
   RILL_TRY(scope.status(device.label));
@@ -387,28 +388,18 @@ Status CudaQueue::end(const Call &call) {
   return {};
 }
 
-Status CudaQueue::write(std::span<const Transfer> transfers) {
+Status CudaQueue::copy(std::span<const Transfer> transfers, bool toDevice) {
   RILL_TRY(usable());
   Scope scope(driver, device.context);
   RILL_TRY(scope.status(device.label));
   for (const Transfer &transfer : transfers) {
+    Address address = addressOf(transfer.device);
+    int code = toDevice ? driver.memcpyHtoDAsync(address, transfer.host,
+                                                 transfer.bytes, stream)
+                        : driver.memcpyDtoHAsync(transfer.host, address,
+                                                 transfer.bytes, stream);
     RILL_TRY(settle(
-        check(driver.memcpyHtoDAsync(addressOf(transfer.device), transfer.host,
-                                     transfer.bytes, stream),
-              "cuMemcpyHtoDAsync")));
-  }
-  return settle(check(driver.streamSynchronize(stream), "cuStreamSynchronize"));
-}
-
-Status CudaQueue::read(std::span<const Transfer> transfers) {
-  RILL_TRY(usable());
-  Scope scope(driver, device.context);
-  RILL_TRY(scope.status(device.label));
-  for (const Transfer &transfer : transfers) {
-    RILL_TRY(settle(
-        check(driver.memcpyDtoHAsync(transfer.host, addressOf(transfer.device),
-                                     transfer.bytes, stream),
-              "cuMemcpyDtoHAsync")));
+        check(code, toDevice ? "cuMemcpyHtoDAsync" : "cuMemcpyDtoHAsync")));
   }
   return settle(check(driver.streamSynchronize(stream), "cuStreamSynchronize"));
 }

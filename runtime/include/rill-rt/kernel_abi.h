@@ -33,7 +33,9 @@ enum rill_rt_control_word {
 typedef struct rill_rt_control {
   int64_t words[RILL_RT_CONTROL_HEAD_WORDS];
   /* start[B]: rows in the session before this call (the cache index of row 0).
-   * token[B]: the token to decode. position[B]: its RoPE position. */
+   * token[B]: the token to decode. position[B]: its RoPE position.
+   * The kernel of rill.control.commit writes these and RILL_RT_CONTROL_STEP; no
+   * other kernel writes the block. */
   int64_t per_sequence[];
 } rill_rt_control;
 

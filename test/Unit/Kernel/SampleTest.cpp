@@ -57,7 +57,8 @@ const rt::SamplingParams kParams[] = {
     params(1, 0, 1, 0, 1),         params(0.3, 5, 1, 0, 1),
     params(1, 0, 0.7, 0, 1),       params(0.7, 12, 0.9, 0, 1.1),
     params(0.1, 0, 1, 0.15, 1.05), params(2, 0, 0.999, 0.01, 0.8),
-    params(100, 1, 0.5, 0.5, 1),   params(1e-30, 3, 1, 0, 1)};
+    params(100, 1, 0.5, 0.5, 1),   params(1e-30, 3, 1, 0, 1),
+    params(1e-50, 0, 0.9, 0, 1)};
 
 void setDraw(rill_session *session, const rt::SamplingParams &p) {
   rill_draw_options options = {sizeof(options), p.temperature,   p.topK, p.topP,
