@@ -14,6 +14,7 @@ namespace {
 struct Shape {
   int64_t inner, columns;
   bool zip;
+  int64_t most = 300; ///< rows that a call may have
 };
 
 /// `what` with each %name of `names` replaced.
@@ -33,7 +34,7 @@ filledIn(std::string what,
 /// weights (u x) * (v x) + r + b. r is [1,S,columns] bf16.
 std::string moduleText(const Shape &shape) {
   const char *text =
-      R"(module attributes {rill.model = {batch = 1 : i64, max_seq_len = 300 : i64}} {
+      R"(module attributes {rill.model = {batch = 1 : i64, max_seq_len = MOST : i64}} {
   rill.weight @u from "w.safetensors#u" : WEIGHT
   rill.weight @v from "w.safetensors#v" : WEIGHT
   rill.weight @b from "w.safetensors#b" : BIAS
@@ -56,7 +57,8 @@ std::string moduleText(const Shape &shape) {
   std::string n = std::to_string(shape.columns),
               k = std::to_string(shape.inner);
   return filledIn(
-      text, {{"OPERANDS", shape.zip ? "%u, %v" : "%u"},
+      text, {{"MOST", std::to_string(shape.most)},
+             {"OPERANDS", shape.zip ? "%u, %v" : "%u"},
              {"COMBINE", shape.zip ? "{combine = #rill<combine zip>}" : ""},
              {"TYPES", shape.zip ? "WEIGHT, WEIGHT" : "WEIGHT"},
              {"PARTS", shape.zip ? "%h: f32, " : ""},
@@ -77,21 +79,27 @@ TEST_P(Gemm, EqualsReference) {
   Harness harness(moduleText(shape),
                   {{"u", weight}, {"v", weight}, {"b", {shape.columns}}});
   std::vector<std::vector<Tensor>> calls;
-  for (int64_t rows : {17, 128, 129, 300}) {
+  // Many columns are there to make the policy choose large blocks.
+  bool wide = shape.columns > 1000;
+  std::vector<int64_t> sizes = {17, 128, 129, 300};
+  for (int64_t rows : wide ? std::vector<int64_t>{130} : sizes) {
     calls.push_back({filled(Tensor::BF16, {1, rows, shape.inner}, 1),
                      filled(Tensor::BF16, {1, rows, shape.columns}, 2)});
   }
   // Sums of products below 1/4 in f32 against double, multiplied when zipped.
   float worst = 1.0f / 6 * static_cast<float>(shape.inner);
   harness.compare("f", calls, 1e-6f * worst * (shape.zip ? 4 : 1),
-                  Harness::gemmTargets());
+                  wide ? std::vector<std::string>{"sm_90a"}
+                       : Harness::gemmTargets());
 }
 
 INSTANTIATE_TEST_SUITE_P(
     Shapes, Gemm,
     testing::Values(Shape{64, 128, false}, Shape{24, 130, false},
                     Shape{40, 36, false}, Shape{72, 300, false},
-                    Shape{520, 72, true}, Shape{1032, 130, true}));
+                    Shape{520, 72, true}, Shape{1032, 130, true},
+                    // Blocks of 128 rows and of 256.
+                    Shape{24, 17000, false}, Shape{72, 8500, true, 2048}));
 
 /// x comes by a tensor map alone, so a template that also adds it takes its
 /// address.

@@ -67,6 +67,7 @@ using WeightShapes = std::vector<std::pair<std::string, std::vector<int64_t>>>;
 class Harness {
 public:
   Harness(const std::string &text, const WeightShapes &weights) {
+    setenv("RILL_CUDA_LIB", RILL_EMU_LIB, 0);
     folder = std::filesystem::temp_directory_path() /
              ("rill-kernel-" + std::to_string(getpid()));
     std::filesystem::create_directories(folder);
@@ -152,7 +153,6 @@ public:
 
   /// What this processor runs, and CUDA code on the emulated driver.
   static std::vector<std::string> targets() {
-    setenv("RILL_CUDA_LIB", RILL_EMU_LIB, 0);
     std::vector<std::string> list = rt::cpuTargets();
     list.push_back("sm_90a");
     return list;
@@ -174,6 +174,7 @@ public:
     options.artifact.weights = WeightsMode::External;
     options.pipeline.targets = {target};
     options.pipeline.noGeneric = true;
+    options.pipeline.prefillChunk = 2048; // max_seq_len alone limits the rows
     auto status = compile(options, [](const std::string &) {});
     EXPECT_TRUE(status.ok()) << status.get().render();
     auto session = std::make_unique<Session>();
