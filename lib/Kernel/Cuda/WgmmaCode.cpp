@@ -68,16 +68,18 @@ static std::string registers(size_t first, size_t count) {
   return list + "}";
 }
 
-/// The descriptor of B's first 16 columns: address / 16, 64 * 16 bytes between
-/// groups of eight rows, 128-byte swizzle.
+/// The descriptor of B's first 16 columns: address / 16, a leading offset of 1,
+/// which this layout does not use, 64 * 16 bytes between groups of eight rows,
+/// 128-byte swizzle.
 static Value descriptorOf(CudaCode &code, Value tile) {
-  constexpr int64_t kGroups = int64_t(64) << 32, kSwizzle = int64_t(1) << 62;
+  constexpr int64_t kLeading = int64_t(1) << 16, kGroups = int64_t(64) << 32,
+                    kSwizzle = int64_t(1) << 62;
   Value address =
       LLVM::PtrToIntOp::create(code.b, code.loc, code.b.getI32Type(), tile);
   address = code.div(
       arith::ExtUIOp::create(code.b, code.loc, code.b.getI64Type(), address),
       code.integer(16));
-  return code.add(address, code.integer(kGroups | kSwizzle));
+  return code.add(address, code.integer(kLeading | kGroups | kSwizzle));
 }
 
 SmallVector<Value> rill::kernel::beginProducts(CudaCode &code, ValueRange sums,
