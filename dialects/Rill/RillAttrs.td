@@ -80,6 +80,21 @@ def Rill_SegmentAttr : AttrDef<Rill_Dialect, "Segment"> {
                         DefaultValuedParameter<"int64_t", "0">:$width);
   let assemblyFormat = "`<` $source `,` $visibility (`,` `width` `=` $width^)? `>`";
 }
+def Rill_PackedAttr : AttrDef<Rill_Dialect, "Packed"> {
+  let mnemonic = "packed";
+  let summary = "The layout of a matrix that tensor cores read";
+  let description = [{
+    The encoding of a bf16 tensor type [N,K] whose memory holds blocks of 8
+    rows by 32 columns, row block after row block, padded with zeros: block
+    (r, c) begins at element (r * ceil(K / 32) + c) * 256. In a block, lane
+    4g + t holds 8 elements of row g: columns 2t, 2t+1, 2t+8, 2t+9, then the
+    same + 16. A block is two B fragments of mma m16n8k16, two blocks of
+    neighbouring rows are the A fragments. The value is the same as without
+    the encoding.
+  }];
+  let assemblyFormat = "";
+}
+
 def Rill_SegmentArrayAttr : TypedArrayAttrBase<Rill_SegmentAttr, "list of segments">;
 
 #endif

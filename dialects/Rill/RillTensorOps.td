@@ -115,6 +115,19 @@ def Rill_LayerNormOp : Rill_Op<"layer_norm", [Pure]> {
   let hasVerifier = 1;
 }
 
+def Rill_PackOp : Rill_Op<"pack", [Pure]> {
+  let summary = "A matrix in the layout that tensor cores read";
+  let description = [{
+    y is w in another layout of memory (#rill.packed). Shapes: w, y [N,K] bf16.
+    Constraints: (pack_c1) w is a static bf16 matrix without encoding and y is
+    the same with #rill.packed.
+  }];
+  let arguments = (ins Rill_Weight:$w);
+  let results = (outs Rill_Weight:$y);
+  let assemblyFormat = "$w attr-dict `:` type($w) `to` type($y)";
+  let hasVerifier = 1;
+}
+
 def Rill_LastRowOp : Rill_Op<"last_row", [Pure]> {
   let summary = "The last sequence row";
   let description = [{

@@ -213,13 +213,22 @@ static Object targetObject(const ManifestTarget &target) {
     object.push_back({"shared", integers(target.shared)});
     object.push_back({"dependent", target.dependent});
   }
+  if (target.init) {
+    object.push_back(
+        {"init", Object{{"plan", static_cast<int64_t>(target.init->plan)},
+                        {"packed", integers(target.init->packed)},
+                        {"released", integers(target.init->released)}}});
+  }
   return object;
 }
 
 std::string Manifest::print(ModuleOp module) const {
-  Array targetList, assetList, hashes;
+  Array targetList, assetList, hashes, requirements{"plans"};
   for (const ManifestTarget &target : targets) {
     targetList.push_back(targetObject(target));
+    if (target.init && requirements.size() == 1) {
+      requirements.push_back("init");
+    }
   }
   for (const ManifestAsset &asset : assets) {
     assetList.push_back(
@@ -232,7 +241,7 @@ std::string Manifest::print(ModuleOp module) const {
     hashes.push_back(hash);
   }
   Object root{{"schema", "rill.manifest/1"},
-              {"requires", Array{"plans"}},
+              {"requires", requirements},
               {"content_id", ""},
               {"producer", "rill-compile 0.1.0"},
               {"model", moduleObject(module, "rill.model")},

@@ -30,6 +30,12 @@ struct ManifestAsset {
   std::string name, kind, file;
   uint32_t section;
 };
+/// What runs once when a model is opened: the plan, the bytes of each packed
+/// weight that it makes, and the weights that no other plan reads.
+struct ManifestInit {
+  uint32_t plan;
+  std::vector<int64_t> packed, released;
+};
 /// CPU: `elf`. CUDA: `ptx`, perhaps `cubin`, and per kernel the threads of a
 /// block and the bytes of shared memory its launch asks for; `dependent`: its
 /// kernels wait themselves for the launch before.
@@ -39,6 +45,7 @@ struct ManifestTarget {
   std::optional<uint32_t> elf, ptx, cubin;
   std::vector<int64_t> threads, shared;
   bool dependent = false;
+  std::optional<ManifestInit> init;
 };
 struct ManifestPlan {
   plan::VariantOp variant;

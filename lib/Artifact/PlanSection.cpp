@@ -67,7 +67,17 @@ void Encoder::operand(Value value, uint32_t access, ArrayAttr dims) {
   std::tie(record.bytes_first, record.bytes_length) =
       program(bytesProgram(type, dims));
   Value root = rootOf(value);
-  if (auto weight = root.getDefiningOp<plan::WeightOp>()) {
+  if (auto weight = root.getDefiningOp<plan::WeightOp>();
+      weight && isPacked(type)) {
+    // The offset counts whole rows of the row-major weight.
+    int64_t columns = type.getDimSize(1);
+    int64_t row = static_cast<int64_t>(weight.getOffset()) / (2 * columns);
+    auto before = RankedTensorType::get({row, columns}, type.getElementType(),
+                                        type.getEncoding());
+    record.kind = RILL_RT_OPERAND_PACKED;
+    record.index = index.packed.lookup(weight.getWeight());
+    record.offset = static_cast<uint64_t>(2 * storedElements(before));
+  } else if (weight) {
     record.kind = RILL_RT_OPERAND_WEIGHT;
     record.index = index.weights.lookup(weight.getWeight());
     record.offset = weight.getOffset();

@@ -19,6 +19,8 @@ namespace rill {
 /// What the records refer to by number.
 struct PlanIndex {
   llvm::StringMap<uint32_t> weights, states; ///< by symbol name
+  /// Outputs of the target's variant "init", by the weight they hold.
+  llvm::StringMap<uint32_t> packed;
   /// Kernel names of the variant's target, in the order of first use.
   llvm::SmallVectorImpl<std::string> *kernels;
 };

@@ -14,6 +14,7 @@
 #include "runtime/formats/safetensors.h"
 
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringSet.h"
 #include "llvm/Support/MathExtras.h"
 #include "llvm/Support/SHA256.h"
 
@@ -51,6 +52,7 @@ private:
   uint64_t addPiece(uint32_t section, const void *data, uint64_t bytes);
   rt::Status openStores();
   rt::Status addWeight(WeightOp op, ManifestWeight &entry);
+  void addPlans(ManifestTarget &target, PlanIndex &index);
   void finishSections();
 
   ModuleOp module;
@@ -192,6 +194,59 @@ rt::Status Writer::addAssets() {
   return {};
 }
 
+/// Weights that variants of the target read as they are in the file.
+static llvm::StringSet<> weightsReadPlain(ModuleOp module, StringRef target) {
+  llvm::StringSet<> names;
+  for (auto variant : module.getOps<plan::VariantOp>()) {
+    if (variant.getTarget() != target || variant.getMethod() == kInitMethod) {
+      continue;
+    }
+    for (auto weight : variant.getBody().getOps<plan::WeightOp>()) {
+      if (!isPacked(weight.getType())) {
+        names.insert(weight.getWeight());
+      }
+    }
+  }
+  return names;
+}
+
+/// The variant "init" first, whose outputs the others read.
+void Writer::addPlans(ManifestTarget &target, PlanIndex &index) {
+  SmallVector<plan::VariantOp> variants;
+  for (auto variant : module.getOps<plan::VariantOp>()) {
+    if (variant.getTarget() == target.arch) {
+      variants.push_back(variant);
+    }
+  }
+  std::stable_partition(variants.begin(), variants.end(),
+                        [](plan::VariantOp variant) {
+                          return variant.getMethod() == kInitMethod;
+                        });
+  index.packed.clear();
+  for (plan::VariantOp variant : variants) {
+    uint32_t section =
+        addBytes(RILL_RT_SECTION_PLAN, encodePlan(variant, index));
+    if (variant.getMethod() != kInitMethod) {
+      manifest.plans.push_back({variant, section});
+      continue;
+    }
+    target.init = {section, {}, {}};
+    llvm::StringSet<> plain = weightsReadPlain(module, target.arch);
+    Operation *ret = variant.getBody().front().getTerminator();
+    for (Value packed : ret->getOperands()) {
+      auto from =
+          packed.getDefiningOp()->getOperand(0).getDefiningOp<plan::WeightOp>();
+      StringRef name = from.getWeight();
+      index.packed.try_emplace(name, index.packed.size());
+      auto type = cast<RankedTensorType>(packed.getType());
+      target.init->packed.push_back(2 * storedElements(type));
+      if (!plain.contains(name)) {
+        target.init->released.push_back(index.weights.lookup(name));
+      }
+    }
+  }
+}
+
 void Writer::addCode(const std::vector<TargetCode> &code) {
   PlanIndex index;
   for (auto op : module.getOps<rill::WeightOp>()) {
@@ -214,13 +269,7 @@ void Writer::addCode(const std::vector<TargetCode> &code) {
     if (!target.ptx.empty()) {
       entry.ptx = addBytes(RILL_RT_SECTION_PTX, target.ptx);
     }
-    for (auto variant : module.getOps<plan::VariantOp>()) {
-      if (variant.getTarget() == target.arch) {
-        manifest.plans.push_back(
-            {variant,
-             addBytes(RILL_RT_SECTION_PLAN, encodePlan(variant, index))});
-      }
-    }
+    addPlans(entry, index);
     for (const std::string &kernel : kernels) {
       auto config = module.lookupSymbol<plan::KernelOp>(kernel).getConfig();
       auto number = [&](StringRef key) {

@@ -382,6 +382,12 @@ Value KernelCode::loadSome(const Memory &memory, Value index, int64_t count) {
   return count == 1 ? load(memory, index) : loadVector(memory, index, count);
 }
 
+Value KernelCode::loadColumns(const Memory &matrix, Value row, Value k,
+                              int64_t count) {
+  Value width = integer(matrix.type.getShape().back());
+  return loadSome(matrix, add(mul(row, width), k), count);
+}
+
 void KernelCode::storeSome(Value value, const Memory &memory, Value index) {
   if (isa<VectorType>(value.getType())) {
     storeVector(value, memory, index);
@@ -649,6 +655,18 @@ SmallVector<Value> KernelCode::loop(Value low, Value high, int64_t step,
         scf::YieldOp::create(b, loc, results);
       });
   return op.getResults();
+}
+
+SmallVector<Value> KernelCode::rolledLoop(Value low, Value high, int64_t step,
+                                          ValueRange init, const Body &body) {
+  SmallVector<Value> results = loop(low, high, step, init, body);
+  auto unroll = LLVM::LoopUnrollAttr::get(b.getContext(), b.getBoolAttr(true),
+                                          {}, {}, {}, {}, {}, {});
+  auto annotation =
+      LLVM::LoopAnnotationAttr::get(b.getContext(), {}, {}, {}, unroll, {}, {},
+                                    {}, {}, {}, {}, {}, {}, {}, {}, {});
+  results[0].getDefiningOp()->setAttr("loop_annotation", annotation);
+  return results;
 }
 
 void KernelCode::loop(Value low, Value high,

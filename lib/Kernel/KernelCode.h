@@ -105,6 +105,10 @@ public:
   /// `count` consecutive elements: a vector, or a scalar when count is 1.
   Value loadSome(const Memory &memory, Value index, int64_t count);
   void storeSome(Value value, const Memory &memory, Value index);
+  /// `count` elements of a row of a matrix from column `k` on; of a packed one,
+  /// k is a multiple of `count`.
+  virtual Value loadColumns(const Memory &matrix, Value row, Value k,
+                            int64_t count);
   /// `scalar` as it stands for `count` elements: itself when count is 1.
   Value spread(Value scalar, int64_t count);
   /// `body` on all of 0 .. width-1: whole vectors of `lanes`, then what is
@@ -171,6 +175,10 @@ public:
   using Body = std::function<mlir::SmallVector<Value>(Value, mlir::ValueRange)>;
   mlir::SmallVector<Value> loop(Value low, Value high, int64_t step,
                                 mlir::ValueRange init, const Body &body);
+  /// A loop with values that no compiler below unrolls: what is in flight at
+  /// once is written out in `body`.
+  mlir::SmallVector<Value> rolledLoop(Value low, Value high, int64_t step,
+                                      mlir::ValueRange init, const Body &body);
   void loop(Value low, Value high, const std::function<void(Value)> &body);
   void when(Value condition, const std::function<void()> &body);
   Value select(Value condition, Value yes, Value no);

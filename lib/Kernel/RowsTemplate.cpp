@@ -44,9 +44,11 @@ static void emitEmbedding(KernelCode &code, EmbeddingOp op, Value tile) {
   // caller inside it.
   Value last = code.integer(table.type.getDimSize(0) - 1);
   id = code.min(code.max(id, code.integer(0)), last);
-  Value size = code.integer(width);
-  copyRow(code, table, code.mul(id, size), code.memory(op.getY()),
-          code.mul(tile, size), width);
+  Value to = code.mul(tile, code.integer(width));
+  code.eachVector(width, code.config("lanes"), [&](Value k, int64_t count) {
+    code.storeSome(code.loadColumns(table, id, k, count),
+                   code.memory(op.getY()), code.add(to, k));
+  });
 }
 
 static void emitElementwise(KernelCode &code, ElementwiseOp op, Value tile) {

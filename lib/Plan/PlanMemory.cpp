@@ -3,6 +3,7 @@
 // Lifetimes over the dispatch list, greedy placement, and its check.
 //
 //===----------------------------------------------------------------------===//
+#include "rill/Dialect/Rill/Rill.h"
 #include "rill/Dialect/RillPlan/ShapeProgram.h"
 #include "rill/Plan/Passes.h"
 
@@ -25,6 +26,9 @@ using namespace rill::plan;
 static constexpr int64_t kBufferAlign = 256;
 
 std::string rill::plan::bytesProgram(RankedTensorType type, ArrayAttr dims) {
+  if (isPacked(type)) {
+    return std::to_string(storedElements(type) * 2);
+  }
   std::string program = std::to_string((type.getElementTypeBitWidth() + 7) / 8);
   unsigned dynamic = 0;
   for (int64_t size : type.getShape()) {

@@ -237,6 +237,7 @@ rt::Status Frame::evaluate(Operation *op) {
       .Case([&](RmsNormOp o) { return store(o, rmsNorm(o)); })
       .Case([&](LayerNormOp o) { return store(o, layerNorm(o)); })
       .Case([&](LastRowOp o) { return store(o, lastRow(o)); })
+      .Case([&](PackOp o) { return store(o, get(o.getW())); })
       .Case([&](StackOp o) { return store(o, stack(o)); })
       .Case([&](PositionResizeOp o) { return store(o, positionResize(o)); })
       .Case([&](PixelUnshuffleOp o) { return store(o, pixelUnshuffle(o)); })

@@ -3,6 +3,7 @@
 // One kernel per distinct op, one dispatch per op, one variant per range.
 //
 //===----------------------------------------------------------------------===//
+#include "PackWeights.h"
 #include "SplitFused.h"
 #include "SymbolicShapes.h"
 
@@ -74,6 +75,9 @@ struct FormPlans : rill::impl::FormPlansPassBase<FormPlans> {
   using FormPlansPassBase::FormPlansPassBase;
   void runOnOperation() override;
   SmallVector<Ranges> rangesOf(func::FuncOp method);
+  LogicalResult formTarget(StringRef target, const TargetPolicy &policy,
+                           ArrayRef<func::FuncOp> methods,
+                           llvm::StringMap<KernelOp> &kernels);
 };
 } // namespace
 
@@ -427,6 +431,51 @@ SmallVector<Ranges> FormPlans::rangesOf(func::FuncOp method) {
   return all;
 }
 
+/// All variants of one target, from copies of the methods.
+LogicalResult FormPlans::formTarget(StringRef target,
+                                    const TargetPolicy &policy,
+                                    ArrayRef<func::FuncOp> methods,
+                                    llvm::StringMap<KernelOp> &kernels) {
+  ModuleOp module = getOperation();
+  // Two per method: for few rows, then for many, with split fused ops.
+  SmallVector<func::FuncOp> copies;
+  for (func::FuncOp method : methods) {
+    for (bool many : {false, true}) {
+      copies.push_back(method.clone());
+      module.insert(method, copies.back());
+      if (many) {
+        splitFused(copies.back());
+      } else {
+        splitKeys(copies.back(), policy);
+      }
+    }
+  }
+  packReads(copies, policy);
+  LogicalResult result = success();
+  auto build = [&](func::FuncOp from, const Ranges &ranges, bool many,
+                   size_t number) {
+    VariantBuilder variant(module, from, target, policy, ranges, many,
+                           noGeneric, kernels);
+    if (succeeded(result)) {
+      result = variant.build(static_cast<int64_t>(number));
+    }
+  };
+  if (func::FuncOp init = packMethod(module, copies)) {
+    build(init, Ranges(), /*many=*/false, 0);
+    init.erase();
+  }
+  for (auto [i, method] : llvm::enumerate(methods)) {
+    for (auto [number, ranges] : llvm::enumerate(rangesOf(method))) {
+      bool few = ranges[0].first == "S" && ranges[0].second.high <= kSmallRows;
+      build(copies[2 * i + (few ? 0 : 1)], ranges, !few, number);
+    }
+  }
+  for (func::FuncOp copy : copies) {
+    copy.erase();
+  }
+  return result;
+}
+
 void FormPlans::runOnOperation() {
   ModuleOp module = getOperation();
   SmallVector<func::FuncOp> methods;
@@ -442,24 +491,8 @@ void FormPlans::runOnOperation() {
       module.emitError() << "unknown target " << target;
       return signalPassFailure();
     }
-    for (func::FuncOp method : methods) {
-      // Variants of many rows are formed from a copy with split fused ops.
-      func::FuncOp many = method.clone(), own = method.clone();
-      module.insert(method, many);
-      module.insert(method, own);
-      splitFused(many);
-      splitKeys(own, *policy);
-      for (auto [number, ranges] : llvm::enumerate(rangesOf(method))) {
-        bool few =
-            ranges[0].first == "S" && ranges[0].second.high <= kSmallRows;
-        VariantBuilder variant(module, few ? own : many, target, *policy,
-                               ranges, !few, noGeneric, kernels);
-        if (failed(variant.build(static_cast<int64_t>(number)))) {
-          return signalPassFailure();
-        }
-      }
-      many.erase();
-      own.erase();
+    if (failed(formTarget(target, *policy, methods, kernels))) {
+      return signalPassFailure();
     }
   }
   for (func::FuncOp method : methods) {

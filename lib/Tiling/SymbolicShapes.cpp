@@ -51,7 +51,8 @@ RankedTensorType SymbolicShapes::refine(Value value) const {
     int64_t size;
     shape.push_back(dim.getAsInteger(10, size) ? ShapedType::kDynamic : size);
   }
-  return RankedTensorType::get(shape, type.getElementType());
+  return RankedTensorType::get(shape, type.getElementType(),
+                               type.getEncoding());
 }
 
 static Dims leading(const Dims &from, size_t count, const Dims &own) {

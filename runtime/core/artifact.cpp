@@ -165,6 +165,9 @@ Status Artifact::checkReferences() const {
         (target.cubin && !is(*target.cubin, RILL_RT_SECTION_CUBIN))) {
       return invalid("target " + target.arch + " names no code section");
     }
+    if (target.init && !is(target.init->variant().plan, RILL_RT_SECTION_PLAN)) {
+      return invalid("target " + target.arch + " names no plan section");
+    }
   }
   for (const AssetInfo &asset : contents.assets) {
     if (!is(asset.section, RILL_RT_SECTION_ASSET)) {

@@ -114,6 +114,8 @@ public:
   virtual bool usesHostMemory() const = 0;
   /// The device address of a weight.
   virtual const void *weight(size_t index) const = 0;
+  /// The device address of an output of the target's init.
+  virtual const void *packed(size_t index) const = 0;
   virtual Result<std::unique_ptr<Queue>>
   queue(const QueueNeeds &needs) const = 0;
 };
@@ -121,8 +123,8 @@ public:
 /// The target of the artifact that suits this processor best. Errors: NoCode.
 Result<const TargetInfo *> chooseCpuTarget(const Artifact &artifact);
 
-/// Bytes of the weights' copies on a CUDA device.
-uint64_t cudaWeightBytes(const Manifest &manifest);
+/// Bytes of the weights' copies, packed ones too, on a CUDA device.
+uint64_t cudaWeightBytes(const Manifest &manifest, const TargetInfo &target);
 
 /// Loads the best code of the artifact that this processor runs. `weights`
 /// must outlive the device. Errors: NoCode, CodeInvalid.

@@ -287,7 +287,52 @@ static Status readPerKernel(const JsonField &item, const char *key,
                                           (long long)least, (long long)most)));
 }
 
-static Status readTargets(const JsonField &list, std::vector<TargetInfo> &out) {
+/// The outputs of an init method are bytes in pairs.
+static Status readInit(const JsonField &item, size_t weights,
+                       TargetInfo &target) {
+  constexpr int64_t kMostBytes = int64_t(1) << 48;
+  auto field = item.findValue("init");
+  if (!field) {
+    return {};
+  }
+  InitInfo init;
+  init.method.name = "init";
+  init.method.appends = false;
+  MethodVariant &variant = init.method.variants.emplace_back();
+  variant.target = target.arch;
+  RILL_ASSIGN(JsonField plan, field->at("plan"));
+  RILL_ASSIGN(int64_t section, plan.asInt(0, RILL_RT_MAX_SECTIONS));
+  variant.plan = static_cast<uint32_t>(section);
+  RILL_ASSIGN(JsonField list, field->at("packed"));
+  RILL_ASSIGN(auto sizes, list.asInts());
+  for (int64_t bytes : sizes) {
+    if (bytes < 2 || bytes % 2 || bytes > kMostBytes) {
+      return list.error("is no list of even sizes");
+    }
+    init.packed.push_back(static_cast<uint64_t>(bytes));
+    Signature output;
+    output.name = "packed";
+    output.type = ElementType::BF16;
+    output.shape.emplace_back().program = {RILL_RT_OP_CONST, bytes / 2};
+    init.method.outputs.push_back(std::move(output));
+  }
+  RILL_ASSIGN(JsonField released, field->at("released"));
+  RILL_ASSIGN(auto numbers, released.asInts());
+  for (int64_t number : numbers) {
+    if (number < 0 || static_cast<size_t>(number) >= weights) {
+      return released.error("names no weight");
+    }
+    init.released.push_back(static_cast<size_t>(number));
+  }
+  if (target.kind != "cuda") {
+    return field->error("belongs to CUDA targets alone");
+  }
+  target.init = std::move(init);
+  return {};
+}
+
+static Status readTargets(const JsonField &list, size_t weights,
+                          std::vector<TargetInfo> &out) {
   RILL_ASSIGN(auto items, list.items());
   for (const JsonField &item : items) {
     TargetInfo target;
@@ -314,6 +359,7 @@ static Status readTargets(const JsonField &list, std::vector<TargetInfo> &out) {
       RILL_ASSIGN(JsonField dependent, item.at("dependent"));
       RILL_ASSIGN(target.dependent, dependent.asBool());
     }
+    RILL_TRY(readInit(item, weights, target));
     out.push_back(std::move(target));
   }
   return {};
@@ -376,7 +422,7 @@ static Status readRequires(const JsonField &root) {
   RILL_ASSIGN(JsonField list, root.at("requires"));
   RILL_ASSIGN(auto names, list.asStrings());
   for (const std::string &name : names) {
-    if (name != "plans") {
+    if (name != "plans" && name != "init") {
       return makeError(ErrorCode::ArtifactRequires, list.where(),
                        "the file needs \"" + name +
                            "\", which this version of Rill does not know",
@@ -406,10 +452,10 @@ Result<Manifest> rill::rt::parseManifest(std::string_view text,
   RILL_TRY(readStates(states, manifest.states));
   RILL_ASSIGN(JsonField methods, root.at("methods"));
   RILL_TRY(readMethods(methods, manifest.methods));
-  RILL_ASSIGN(JsonField targets, root.at("targets"));
-  RILL_TRY(readTargets(targets, manifest.targets));
   RILL_ASSIGN(JsonField weights, root.at("weights"));
   RILL_TRY(readWeights(weights, manifest.weights));
+  RILL_ASSIGN(JsonField targets, root.at("targets"));
+  RILL_TRY(readTargets(targets, manifest.weights.size(), manifest.targets));
   RILL_ASSIGN(JsonField assets, root.at("assets"));
   RILL_TRY(readAssets(assets, manifest.assets));
   RILL_ASSIGN(JsonField hashes, root.at("sections"));

@@ -65,6 +65,16 @@ struct WeightInfo {
   uint64_t offset = 0;
   std::optional<uint64_t> seed;
 };
+/// What runs once when a model is opened on the target: `method` has no inputs
+/// and an output per packed weight, of `packed` bytes; no other plan reads the
+/// weights `released`.
+struct InitInfo {
+  Method method;
+  std::vector<uint64_t> packed;
+  std::vector<size_t> released;
+
+  const MethodVariant &variant() const { return method.variants[0]; }
+};
 /// Kind "elf" has `elf`; kind "cuda" has `ptx`, perhaps `cubin`, and the
 /// threads of a block for each kernel.
 struct TargetInfo {
@@ -73,6 +83,7 @@ struct TargetInfo {
   std::vector<std::string> kernels;
   std::vector<int64_t> threads, shared;
   bool dependent = false;
+  std::optional<InitInfo> init;
 };
 struct AssetInfo {
   std::string name, kind, file;

@@ -33,6 +33,11 @@ Status Model::load(const rill_open_options &options) {
       loaded.push_back({&method, &variant, plan});
     }
   }
+  for (const TargetInfo &target : manifest().targets) {
+    if (target.init) {
+      RILL_ASSIGN([[maybe_unused]] Plan plan, readInitPlan(file, target));
+    }
+  }
   if (options.inspect_only) {
     return {};
   }

@@ -72,6 +72,8 @@ private:
   /// by the plan (never).
   std::optional<uint64_t> room(const rill_rt_operand &operand,
                                const Symbols &symbols) const;
+  /// Only the init of the target reads the weight.
+  bool isReleased(size_t weight) const;
   std::vector<Symbols> corners() const;
   Error invalid(std::string why) const;
 
@@ -171,6 +173,14 @@ std::vector<Symbols> Verifier::corners() const {
   return list;
 }
 
+bool Verifier::isReleased(size_t weight) const {
+  if (!target->init || &method == &target->init->method) {
+    return false;
+  }
+  const std::vector<size_t> &list = target->init->released;
+  return std::find(list.begin(), list.end(), weight) != list.end();
+}
+
 std::optional<uint64_t> Verifier::room(const rill_rt_operand &operand,
                                        const Symbols &symbols) const {
   const Manifest &manifest = artifact.manifest();
@@ -182,8 +192,12 @@ std::optional<uint64_t> Verifier::room(const rill_rt_operand &operand,
                ? std::optional(manifest.states[operand.index].bytes)
                : std::nullopt;
   case RILL_RT_OPERAND_WEIGHT:
-    return operand.index < manifest.weights.size()
+    return operand.index < manifest.weights.size() && !isReleased(operand.index)
                ? std::optional(manifest.weights[operand.index].bytes)
+               : std::nullopt;
+  case RILL_RT_OPERAND_PACKED:
+    return target->init && operand.index < target->init->packed.size()
+               ? std::optional(target->init->packed[operand.index])
                : std::nullopt;
   case RILL_RT_OPERAND_INPUT:
     return operand.index < method.inputs.size()
@@ -374,6 +388,34 @@ Result<Plan> Verifier::run() {
   }
   RILL_TRY(checkOverlap());
   return plan;
+}
+
+Result<Plan> rill::rt::readInitPlan(const Artifact &artifact,
+                                    const TargetInfo &target) {
+  const Method &method = target.init->method;
+  RILL_ASSIGN(Plan plan, readPlan(artifact, method, target.init->variant()));
+  std::vector<bool> made(method.outputs.size());
+  bool valid = plan.dispatches.size() == made.size();
+  for (const rill_rt_dispatch &dispatch : plan.dispatches) {
+    auto operands =
+        plan.operands.subspan(dispatch.first_operand, dispatch.operand_count);
+    valid = valid && operands.size() == 2 &&
+            operands[0].kind == RILL_RT_OPERAND_WEIGHT &&
+            operands[0].offset == 0 && !operands[0].map_width &&
+            operands[1].kind == RILL_RT_OPERAND_OUTPUT &&
+            operands[1].offset == 0 && !made[operands[1].index];
+    if (!valid) {
+      break;
+    }
+    made[operands[1].index] = true;
+  }
+  if (valid) {
+    return plan;
+  }
+  return makeError(ErrorCode::PlanInvalid,
+                   artifact.name() + ", plan of init for " + target.arch,
+                   "does not make each packed weight once, of one weight",
+                   "the file is damaged; compile it anew");
 }
 
 Result<Plan> rill::rt::readPlan(const Artifact &artifact, const Method &method,

@@ -53,6 +53,10 @@ std::array<Symbols, 2> largestSymbols(const rill_rt_plan &plan);
 /// Bytes that no value of this signature exceeds while the plan's ranges hold.
 uint64_t mostBytes(const Signature &signature, const rill_rt_plan &plan);
 
+/// readPlan of the init that a target has; each of its dispatches makes one
+/// packed weight of one weight.
+Result<Plan> readInitPlan(const Artifact &artifact, const TargetInfo &target);
+
 /// Decodes the plan of `variant` and checks every offset, index, grid and
 /// operand at both ends of the symbols' ranges, that operands read are written
 /// before, and that no two live arena buffers overlap. Errors: PlanInvalid.

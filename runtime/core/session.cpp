@@ -43,6 +43,10 @@ Status Session::bindVariant(size_t variant) {
       base = const_cast<uint8_t *>(static_cast<const uint8_t *>(
                  model->device()->weight(operand.index))) +
              operand.offset;
+    } else if (operand.kind == RILL_RT_OPERAND_PACKED) {
+      base = const_cast<uint8_t *>(static_cast<const uint8_t *>(
+                 model->device()->packed(operand.index))) +
+             operand.offset;
     }
     list.push_back(base);
   }

@@ -80,7 +80,7 @@ static rill_memory_plan planFor(const Model &model, const TargetInfo &target,
     plan.weights_mapped += weight.seed ? 0 : weight.bytes;
   }
   plan.weights_host = Weights::generatedBytes(manifest);
-  plan.weights_device = cuda ? cudaWeightBytes(manifest) : 0;
+  plan.weights_device = cuda ? cudaWeightBytes(manifest, target) : 0;
   plan.states = layout.stateBytes;
   plan.arena = layout.arenaBytes;
   plan.staging = cuda ? layout.needs.inputBytes + layout.needs.outputBytes : 0;

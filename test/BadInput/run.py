@@ -15,6 +15,7 @@ import tempfile
 import bench as support
 import cases
 import draft_cases
+import init_cases
 
 TABLE = support.ROOT / "docs/BadInput.md"
 CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, PR_CAPBSET_DROP = 1, 2, 24
@@ -76,7 +77,8 @@ def unit_test(build, name):
 
 def all_cases():
     """The functions that build a case, by name."""
-    return {name: value for module in (cases, draft_cases) for name, value in vars(module).items()
+    return {name: value for module in (cases, draft_cases, init_cases)
+            for name, value in vars(module).items()
             if callable(value) and getattr(value, "__module__", "") == module.__name__
             and list(inspect.signature(value).parameters) == ["bench"]}
 

@@ -117,6 +117,18 @@ static rt::Status printPlans(const rt::Artifact &artifact) {
       printMaps(artifact.manifest(), variant, plan);
     }
   }
+  for (const rt::TargetInfo &target : artifact.manifest().targets) {
+    if (target.init) {
+      RILL_ASSIGN(rt::Plan plan, rt::readInitPlan(artifact, target));
+      uint64_t bytes = 0;
+      for (uint64_t size : target.init->packed) {
+        bytes += size;
+      }
+      std::printf("init %s: %zu dispatches, %llu bytes of packed weights\n",
+                  target.arch.c_str(), plan.dispatches.size(),
+                  (unsigned long long)bytes);
+    }
+  }
   return {};
 }
 

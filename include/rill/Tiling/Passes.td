@@ -26,7 +26,10 @@ def FormPlansPass : Pass<"rill-form-plans", "mlir::ModuleOp"> {
     symbols, and one `rill_plan.kernel` per distinct dispatch. The target's
     policy chooses each kernel's template, configuration and grid. Variants of
     more than 16 rows per sequence take fused short convolutions, attention
-    updates, stacked products and norm prologues apart first. Requires
+    updates, stacked products and norm prologues apart first. A weight whose
+    users all take it packed, by the policy, has #rill.packed in the variants
+    of its target, which then also get a variant of the method "init" whose
+    results are these weights; it runs once, before all others. Requires
     rotations with tables; removes the methods. Numerics: bit-exact.
   }];
   let options = [

@@ -59,6 +59,10 @@ public:
          const Calls &calls) const = 0;
   /// For an attention_update, whatever its rows; one part: it stays whole.
   virtual KeySplit splitKeys(mlir::Operation *op) const { return {}; }
+  /// Whether the templates of the operand's owner take this weight with
+  /// #rill.packed. Weights whose users all do are packed when a model is
+  /// opened.
+  virtual bool readsPacked(mlir::OpOperand &weight) const { return false; }
 };
 
 /// The policy of `target`, or null when the name is not known. Owned by the

@@ -14,6 +14,7 @@
 #include "mlir/Interfaces/FunctionInterfaces.h"
 
 #include "llvm/ADT/TypeSwitch.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace rill;
@@ -33,6 +34,29 @@ void RillDialect::initialize() {
 #define GET_OP_LIST
 #include "dialects/Rill/RillOps.cpp.inc"
       >();
+}
+
+bool rill::isPacked(Type type) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  return tensor && isa_and_nonnull<PackedAttr>(tensor.getEncoding());
+}
+
+RankedTensorType rill::packedType(Type type) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  if (!tensor || tensor.getRank() != 2 || !tensor.hasStaticShape() ||
+      !tensor.getElementType().isBF16() || tensor.getEncoding()) {
+    return {};
+  }
+  return RankedTensorType::get(tensor.getShape(), tensor.getElementType(),
+                               PackedAttr::get(type.getContext()));
+}
+
+int64_t rill::storedElements(RankedTensorType type) {
+  if (!isPacked(type)) {
+    return type.getNumElements();
+  }
+  return llvm::divideCeil(type.getDimSize(0), kPackedRows) * kPackedRows *
+         llvm::divideCeil(type.getDimSize(1), kPackedColumns) * kPackedColumns;
 }
 
 bool rill::isListedScalarOp(Operation *op) {

@@ -167,6 +167,15 @@ LogicalResult LayerNormOp::verify() {
   return success();
 }
 
+LogicalResult PackOp::verify() {
+  if (!packedType(getW().getType()) ||
+      packedType(getW().getType()) != getY().getType()) {
+    return emitOpError("pack_c1: ")
+           << getW().getType() << " does not give " << getY().getType();
+  }
+  return success();
+}
+
 LogicalResult LastRowOp::verify() {
   auto x = tensorType(getX()), y = tensorType(getY());
   if (x.getRank() != 3 || y.getRank() != 2 ||

@@ -148,6 +148,46 @@ int64_t CudaCode::finish() {
   return 0;
 }
 
+Value CudaCode::packedBlock(const Memory &matrix, Value rowBlock,
+                            Value columnBlock) {
+  int64_t across = llvm::divideCeil(matrix.type.getDimSize(1), kPackedColumns);
+  return mul(add(mul(rowBlock, integer(across)), columnBlock),
+             integer(kPackedRows * kPackedColumns));
+}
+
+/// Pairs of columns lie 8 elements apart.
+Value CudaCode::loadColumns(const Memory &matrix, Value row, Value k,
+                            int64_t count) {
+  if (!isPacked(matrix.type)) {
+    return KernelCode::loadColumns(matrix, row, k, count);
+  }
+  Value block = packedBlock(matrix, div(row, integer(kPackedRows)),
+                            div(k, integer(kPackedColumns)));
+  Value line = mul(rem(row, integer(kPackedRows)), integer(kPackedColumns));
+  // Column 16 a + 8 b + 2 t + c of a block is element 8 t + 4 a + 2 b + c.
+  Value inner = rem(k, integer(kPackedColumns));
+  Value at = add(mul(div(inner, integer(16)), integer(4)),
+                 mul(rem(div(inner, integer(8)), integer(2)), integer(2)));
+  at = add(at, mul(div(rem(inner, integer(8)), integer(2)), integer(8)));
+  at = add(add(block, line), at);
+  if (count == 1) {
+    return load(matrix, add(at, rem(k, integer(2))));
+  }
+  Value all = splat(real(0.0), count);
+  for (int64_t pair = 0; pair < count / 2; ++pair) {
+    Value two = loadSome(matrix, add(at, integer(8 * pair)), 2);
+    all = insert(extract(two, 0), all, 2 * pair);
+    all = insert(extract(two, 1), all, 2 * pair + 1);
+  }
+  return all;
+}
+
+Value CudaCode::loadWord(const Memory &memory, Value index) {
+  constexpr unsigned kAlign = 4;
+  Value at = address(memory.pointer, index, memory.type.getElementType());
+  return LLVM::LoadOp::create(b, loc, b.getI32Type(), at, kAlign);
+}
+
 SmallVector<Value> CudaCode::loadWords(const Memory &memory, Value index) {
   constexpr unsigned kAlign = 16;
   Value at = address(memory.pointer, index, memory.type.getElementType());

@@ -54,7 +54,11 @@ public:
   int64_t finish();
 
   Value word(int32_t value); ///< an i32
+  /// Element of a matrix with #rill.packed where a block begins.
+  Value packedBlock(const Memory &matrix, Value rowBlock, Value columnBlock);
   Value bitXor(Value a, Value b);
+  /// Two bf16 from a 4-byte boundary as an i32.
+  Value loadWord(const Memory &memory, Value index);
   /// Eight bf16 from a 16-byte boundary as four i32.
   mlir::SmallVector<Value> loadWords(const Memory &memory, Value index);
   /// cp.async of eight bf16, both sides on 16-byte boundaries; zeros instead
@@ -83,6 +87,9 @@ public:
 
   void eachVector(int64_t width, int64_t lanes,
                   const std::function<void(Value, int64_t)> &body) override;
+  /// `count` is at most 8 where the matrix is packed.
+  Value loadColumns(const Memory &matrix, Value row, Value k,
+                    int64_t count) override;
   Value sumRow(const Memory &x, Value at, int64_t width,
                const std::function<Value(Value, int64_t)> &f) override;
   Value foldSpan(Value low, Value high, int64_t step, Value init,
@@ -124,6 +131,8 @@ EmitCudaTile beginCudaLinear(CudaCode &code, mlir::Operation *op);
 EmitCudaTile beginCudaGemm(CudaCode &code, mlir::Operation *op);
 /// Template "cuda_wgmma": the same by wgmma and tensor maps.
 EmitCudaTile beginCudaWgmma(CudaCode &code, mlir::Operation *op);
+/// Template "cuda_pack": a matrix as #rill.packed, a row of blocks a tile.
+EmitCudaTile beginCudaPack(CudaCode &code, mlir::Operation *op);
 /// Template "cuda_short_conv_mix".
 EmitCudaTile beginCudaShortConvMix(CudaCode &code, mlir::Operation *op);
 /// Template "cuda_short_conv": many rows of the convolution alone.

@@ -4,8 +4,9 @@
 // weight rows, copied by cp.async into a ring of stages. A tile is one block,
 // rows of the result outermost.
 //
-// A stage holds rows of 64 bytes. Chunk c (16 bytes) of row r lies at chunk
-// c ^ (r / 2 % 4), so that ldmatrix meets every bank once.
+// A stage holds 64 bytes of each row of x, then packed blocks of the weights.
+// Chunk c (16 bytes) of row r of x lies at chunk c ^ (r / 2 % 4), so that
+// ldmatrix meets every bank once; blocks lie as in memory, 512 bytes a warp.
 //
 //===----------------------------------------------------------------------===//
 #include "CudaCode.h"
@@ -17,7 +18,9 @@ using namespace rill::kernel;
 using Memory = KernelCode::Memory;
 
 /// Rows of x and of all weights together, and the inner dimension of a stage.
-static constexpr int64_t kRows = 128, kColumns = 128, kInner = 32;
+static constexpr int64_t kRows = 128, kColumns = 128, kInner = kPackedColumns;
+/// Elements of a block of weights.
+static constexpr int64_t kBlock = kPackedRows * kPackedColumns;
 static constexpr int64_t kStages = 3;
 /// bf16 elements of a chunk; chunks of a row of a stage.
 static constexpr int64_t kChunk = 8, kChunks = kInner / kChunk;
@@ -33,10 +36,13 @@ public:
   void emit();
 
 private:
-  Value chunkAt(Value stage, bool weightRows, Value row, Value phase,
-                Value chunk, int64_t more);
-  void copyRows(Value stage, Value step, bool weights);
+  using Words = SmallVector<Value>; ///< four i32 of eight bf16
+  Value chunkAt(Value stage, Value row, Value phase, Value chunk, int64_t more);
+  Value blockAt(Value stage, Value block, int64_t more);
+  void copyRows(Value stage, Value step);
+  void copyBlocks(Value stage, Value step);
   void copyStage(Value stage, Value step);
+  SmallVector<Words> loadBlocks(Value stage);
   SmallVector<Value> multiply(Value stage, ValueRange sums);
   Value stagedAt(Value row, Value column);
   void stageSums(ArrayRef<Value> sums, int64_t mi);
@@ -69,52 +75,82 @@ GemmTile::GemmTile(CudaCode &code, LinearOp op, const Memory &stages,
   warpColumn = code.rem(code.warp(), code.integer(kAcross));
 }
 
-/// Element of `stages` where a chunk of row `row` + `more` lies: rows of x,
-/// then weight rows. `phase` is row / 2 % 4; `more` is a multiple of 8 and so
-/// changes only the constant part of an address.
-Value GemmTile::chunkAt(Value stage, bool weightRows, Value row, Value phase,
-                        Value chunk, int64_t more) {
+/// Element of `stages` where a chunk of row `row` + `more` of x lies. `phase`
+/// is row / 2 % 4; `more` is a multiple of 8 and so changes only the constant
+/// part of an address.
+Value GemmTile::chunkAt(Value stage, Value row, Value phase, Value chunk,
+                        int64_t more) {
   Value line = code.add(code.mul(stage, code.integer(kRows + kColumns)), row);
   Value at =
       code.add(code.mul(line, code.integer(kInner)),
                code.mul(code.bitXor(chunk, phase), code.integer(kChunk)));
-  return code.add(at, code.integer((more + (weightRows ? kRows : 0)) * kInner));
+  return code.add(at, code.integer(more * kInner));
 }
 
-/// The thread's chunks of x's or the weights' rows of a step; zeros behind the
-/// inner dimension. Rows behind the last repeat it.
-void GemmTile::copyRows(Value stage, Value step, bool weightRows) {
+/// Element of `stages` where the lane's words of block `block` + `more` of the
+/// tile's weights lie, weight after weight.
+Value GemmTile::blockAt(Value stage, Value block, int64_t more) {
+  Value line = code.add(code.mul(stage, code.integer(kRows + kColumns)),
+                        code.integer(kRows));
+  Value at = code.add(code.mul(line, code.integer(kInner)),
+                      code.mul(block, code.integer(kBlock)));
+  at = code.add(at, code.mul(code.lane(), code.integer(kChunk)));
+  return code.add(at, code.integer(more * kBlock));
+}
+
+/// The thread's chunks of x's rows of a step; zeros behind the inner dimension.
+/// Rows behind the last repeat it.
+void GemmTile::copyRows(Value stage, Value step) {
   int64_t perPass = code.threads() / kChunks;
   Value row = code.div(code.thread(), code.integer(kChunks)),
         chunk = code.rem(code.thread(), code.integer(kChunks));
   Value phase = code.rem(code.div(row, code.integer(2)), code.integer(kChunks));
   Value k = code.add(code.mul(step, code.integer(kInner)),
                      code.mul(chunk, code.integer(kChunk)));
-  Value inside;
-  if (inner % kInner) {
-    inside = code.less(k, code.integer(inner));
-    k = code.select(inside, k, code.integer(0));
-  }
-  for (int64_t first = 0; first < (weightRows ? kColumns : kRows);
-       first += perPass) {
-    Memory from = x;
+  // Copies of no bytes read nothing, wherever they point.
+  Value inside = inner % kInner ? code.less(k, code.integer(inner)) : Value();
+  for (int64_t first = 0; first < kRows; first += perPass) {
     Value line = code.add(firstRow, code.add(row, code.integer(first)));
     line = code.min(line, code.sub(rows, code.integer(1)));
-    if (weightRows) {
-      // The rows of one pass lie in one weight.
-      from = code.memory(op.getWeights()[first / width]);
-      line = code.add(firstColumn, code.add(row, code.integer(first % width)));
-      line = code.min(line, code.integer(total - 1));
-    }
-    code.copyAsync(stages, chunkAt(stage, weightRows, row, phase, chunk, first),
-                   from, code.add(code.mul(line, code.integer(inner)), k),
-                   inside);
+    code.copyAsync(stages, chunkAt(stage, row, phase, chunk, first), x,
+                   code.add(code.mul(line, code.integer(inner)), k), inside);
+  }
+}
+
+/// The warp's blocks of a step, one of each column of blocks. Blocks behind the
+/// last repeat it.
+void GemmTile::copyBlocks(Value stage, Value step) {
+  int64_t perWeight = width / kPackedRows;
+  Value last = code.integer(llvm::divideCeil(total, kPackedRows) - 1);
+  Value firstBlock = code.div(firstColumn, code.integer(kPackedRows));
+  for (int64_t first = 0; first < kColumns / kPackedRows;
+       first += code.warps()) {
+    // The blocks of one pass lie in one weight.
+    const Memory &from = code.memory(op.getWeights()[first / perWeight]);
+    Value own = code.add(code.warp(), code.integer(first % perWeight));
+    Value block = code.min(code.add(firstBlock, own), last);
+    Value at = code.add(code.packedBlock(from, block, step),
+                        code.mul(code.lane(), code.integer(kChunk)));
+    code.copyAsync(stages, blockAt(stage, code.warp(), first), from, at,
+                   Value());
   }
 }
 
 void GemmTile::copyStage(Value stage, Value step) {
-  copyRows(stage, step, /*weightRows=*/false);
-  copyRows(stage, step, /*weightRows=*/true);
+  copyRows(stage, step);
+  copyBlocks(stage, step);
+}
+
+/// The lane's words of each n8 tile of the warp.
+SmallVector<GemmTile::Words> GemmTile::loadBlocks(Value stage) {
+  SmallVector<Words> all;
+  Value first = code.mul(warpColumn, code.integer(perWarp / kPackedRows));
+  for (int64_t n = 0; n < kColumnTiles; ++n) {
+    int64_t weight = n * 8 / perWarp, own = n * 8 % perWarp;
+    int64_t more = (weight * width + own) / kPackedRows;
+    all.push_back(code.loadWords(stages, blockAt(stage, first, more)));
+  }
+  return all;
 }
 
 /// One stage: two steps of 16.
@@ -122,39 +158,19 @@ SmallVector<Value> GemmTile::multiply(Value stage, ValueRange from) {
   SmallVector<Value> sums(from);
   Value lane = code.lane();
   Value half = code.div(lane, code.integer(16)); // of a matrix of 16 rows
-  Value rowOfX = code.rem(lane, code.integer(16));
-  Value rowOfWeight = code.add(code.rem(lane, code.integer(8)),
-                               code.mul(half, code.integer(8)));
-  auto phaseOf = [&](Value row) {
-    return code.rem(code.div(row, code.integer(2)), code.integer(kChunks));
-  };
-  Value phaseOfX = phaseOf(rowOfX), phaseOfWeight = phaseOf(rowOfWeight);
-  rowOfX = code.add(rowOfX, code.mul(warpRow, code.integer(kWarpRows)));
-  rowOfWeight =
-      code.add(rowOfWeight, code.mul(warpColumn, code.integer(perWarp)));
-  for (int64_t step = 0; step < kInner / 16; ++step) {
-    Value chunkOfX = code.add(code.integer(2 * step), half);
-    Value chunkOfWeight =
-        code.add(code.integer(2 * step),
-                 code.rem(code.div(lane, code.integer(8)), code.integer(2)));
-    SmallVector<SmallVector<Value>> a, b;
-    for (int64_t mi = 0; mi < kRowTiles; ++mi) {
-      a.push_back(code.loadMatrices(
-          stages, chunkAt(stage, false, rowOfX, phaseOfX, chunkOfX, 16 * mi)));
-    }
-    for (int64_t pair = 0; pair < kColumnTiles / 2; ++pair) {
-      // Two n8 tiles of one weight.
-      int64_t weight = pair * 16 / perWarp, own = pair * 16 % perWarp;
-      b.push_back(code.loadMatrices(
-          stages, chunkAt(stage, true, rowOfWeight, phaseOfWeight,
-                          chunkOfWeight, weight * width + own)));
-    }
-    for (int64_t mi = 0; mi < kRowTiles; ++mi) {
+  Value row = code.rem(lane, code.integer(16));
+  Value phase = code.rem(code.div(row, code.integer(2)), code.integer(kChunks));
+  row = code.add(row, code.mul(warpRow, code.integer(kWarpRows)));
+  SmallVector<Words> b = loadBlocks(stage);
+  for (int64_t mi = 0; mi < kRowTiles; ++mi) {
+    for (int64_t step = 0; step < kInner / 16; ++step) {
+      Value chunk = code.add(code.integer(2 * step), half);
+      Words a =
+          code.loadMatrices(stages, chunkAt(stage, row, phase, chunk, 16 * mi));
       for (int64_t ni = 0; ni < kColumnTiles; ++ni) {
         int64_t at = 4 * (mi * kColumnTiles + ni);
-        auto next =
-            code.mma(a[mi], {b[ni / 2][ni % 2 * 2], b[ni / 2][ni % 2 * 2 + 1]},
-                     ArrayRef(sums).slice(at, 4));
+        auto next = code.mma(a, {b[ni][2 * step], b[ni][2 * step + 1]},
+                             ArrayRef(sums).slice(at, 4));
         std::copy(next.begin(), next.end(), sums.begin() + at);
       }
     }
@@ -227,18 +243,18 @@ void GemmTile::emit() {
     code.commitCopies();
   }
   SmallVector<Value> zeros(4 * kRowTiles * kColumnTiles, code.real(0.0));
-  SmallVector<Value> sums =
-      code.loop(code.integer(0), code.integer(steps), 1, zeros,
-                [&](Value step, ValueRange from) {
-                  code.waitCopies(kStages - 2);
-                  code.barrier();
-                  Value ahead = code.add(step, code.integer(kStages - 1));
-                  code.when(code.less(ahead, code.integer(steps)), [&] {
-                    copyStage(code.rem(ahead, code.integer(kStages)), ahead);
-                  });
-                  code.commitCopies();
-                  return multiply(code.rem(step, code.integer(kStages)), from);
-                });
+  SmallVector<Value> sums = code.rolledLoop(
+      code.integer(0), code.integer(steps), 1, zeros,
+      [&](Value step, ValueRange from) {
+        code.waitCopies(kStages - 2);
+        code.barrier();
+        Value ahead = code.add(step, code.integer(kStages - 1));
+        code.when(code.less(ahead, code.integer(steps)), [&] {
+          copyStage(code.rem(ahead, code.integer(kStages)), ahead);
+        });
+        code.commitCopies();
+        return multiply(code.rem(step, code.integer(kStages)), from);
+      });
   // The stages' memory holds the results of a warp on their way out.
   code.waitCopies(0);
   code.barrier();

@@ -42,6 +42,7 @@ static constexpr Template kTemplates[] = {
     {"cuda_linear", beginCudaLinear, "rows threads", true},
     {"cuda_gemm", beginCudaGemm, "blocks threads"},
     {"cuda_wgmma", beginCudaWgmma, "blocks rows stages threads", true, true},
+    {"cuda_pack", beginCudaPack, "threads"},
     {"cuda_short_conv_mix", beginCudaShortConvMix, "rows threads", true},
     {"cuda_attention", beginCudaAttention, "threads"},
     {"cuda_flash", beginCudaFlash, "threads"},

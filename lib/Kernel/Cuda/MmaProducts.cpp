@@ -3,10 +3,8 @@
 // mma.sync m16n8k16: 16 rows of x by 8 rows of a weight. The inner dimension is
 // split over the warps of the block and added up in their order.
 //
-// Weights lie row-major. Of each 32 elements of a weight row, lane t of the
-// four that share the row loads 8t .. 8t+7 as one 16-byte word, and x's rows
-// are read the same way: both sides of a product see the inner dimension in the
-// same other order, which is all that mma asks. So no packed copy is needed.
+// Weights are packed: a warp loads a block of 8 rows by 32 columns as 512
+// neighbouring bytes, which are the B fragments of two mma.
 //
 //===----------------------------------------------------------------------===//
 #include "RowProducts.h"
@@ -18,7 +16,10 @@ using namespace rill::kernel;
 using Memory = KernelCode::Memory;
 
 /// Elements of the inner dimension in one pair of mma; rows and columns of one.
-static constexpr int64_t kBlock = 32, kRows = 16, kColumns = 8;
+static constexpr int64_t kBlock = kPackedColumns, kRows = 16,
+                         kColumns = kPackedRows;
+/// Elements of a row that one matrix of ldmatrix holds.
+static constexpr int64_t kChunk = 8;
 /// Words of weights that a lane loads before it uses the first, about.
 static constexpr int64_t kWordsAhead = 12;
 
@@ -35,16 +36,16 @@ public:
 private:
   using Words = SmallVector<Value>; ///< four i32 of eight bf16
   void stage(const RowTile &rows);
-  Words rowWords(const RowTile &rows, int64_t half, Value k);
-  SmallVector<Words> weightWords(const ColumnTile &tile, Value k);
-  SmallVector<Value> multiply(const RowTile &rows, Value k,
+  Words rowWords(const RowTile &rows, int64_t half, Value block);
+  SmallVector<Words> weightWords(const ColumnTile &tile, Value block);
+  SmallVector<Value> multiply(const RowTile &rows, Value block,
                               ArrayRef<Words> weights, ValueRange sums);
   SmallVector<Value> accumulate(const ColumnTile &tile, const RowTile &rows);
   void reduce(ArrayRef<Value> sums, const ColumnTile &tile, const RowTile &rows,
               const Store &store);
-  Value blockStart(Value step);
+  Value blockOf(Value step);
 
-  int64_t tiles, weights, steps, stride;
+  int64_t tiles, weights, blocks, steps, stride;
   int64_t ahead; ///< blocks whose weights are loaded at once
   bool oneRow, isStaged;
   Value group, part; ///< lane / 4, lane % 4
@@ -61,11 +62,10 @@ static bool isOneRow(RankedTensorType x, bool merge) {
 MmaProducts::MmaProducts(CudaCode &code, Value x, const RowPrologue &prologue,
                          int64_t weights)
     : RowProducts(code, x, prologue), tiles(code.config("tiles")),
-      weights(weights),
-      steps(llvm::divideCeil(llvm::divideCeil(inner, kBlock), code.warps())),
-      // Rows of shared memory lie 64 bytes apart modulo 128, so that the two
-      // rows of a quarter warp meet different banks.
-      stride(inner + (32 - inner % 64 + 64) % 64),
+      weights(weights), blocks(llvm::divideCeil(inner, kBlock)),
+      steps(llvm::divideCeil(blocks, code.warps())),
+      // Odd multiples of 16 bytes: chunks of eight rows meet different banks.
+      stride(inner / kChunk % 2 ? inner : inner + kChunk),
       ahead(std::clamp<int64_t>(kWordsAhead / (tiles * weights), 2, 4)),
       oneRow(isOneRow(this->x.type, prologue.merge)),
       isStaged(prologue.norm || prologue.merge),
@@ -95,41 +95,69 @@ void MmaProducts::stage(const RowTile &rows) {
   code.barrier();
 }
 
-/// Row `group`, or group + 8 for half 1, from element k. Rows behind the last
-/// repeat it: what they give is not stored.
+/// Row `group`, or group + 8 for half 1, of a block: its elements 2 * part and
+/// behind it, of each of four chunks. Rows behind the last repeat it: what they
+/// give is not stored. Chunks behind the inner dimension, where weights are
+/// zero, are replaced by some of the first block.
 MmaProducts::Words MmaProducts::rowWords(const RowTile &rows, int64_t half,
-                                         Value k) {
+                                         Value block) {
   Value last = code.sub(code.sub(rows.end, rows.first), code.integer(1));
-  Value row = code.min(code.add(group, code.integer(8 * half)), last);
+  Value first = code.mul(block, code.integer(kBlock));
+  auto rowAt = [&](Value own) {
+    return code.min(code.add(own, code.integer(8 * half)), last);
+  };
   if (isStaged) {
-    return code.loadWords(staged,
-                          code.add(code.mul(row, code.integer(stride)), k));
+    // Lane l gives the address of row l % 8 of chunk l / 8.
+    Value row = rowAt(code.rem(code.lane(), code.integer(8)));
+    Value chunk =
+        code.mul(code.div(code.lane(), code.integer(8)), code.integer(kChunk));
+    Value k = code.add(first, chunk);
+    if (inner % kBlock) {
+      k = code.select(code.less(k, code.integer(inner)), k, code.integer(0));
+    }
+    return code.loadMatrices(staged,
+                             code.add(code.mul(row, code.integer(stride)), k));
   }
-  Value line = code.mul(code.add(rows.first, row), code.integer(inner));
-  return code.loadWords(x, code.add(line, k));
+  Value line = code.add(
+      code.mul(code.add(rows.first, rowAt(group)), code.integer(inner)),
+      code.mul(part, code.integer(2)));
+  Value whole = code.select(code.less(block, code.integer(blocks - 1)), first,
+                            code.integer(0));
+  Words words;
+  for (int64_t chunk = 0; chunk < kBlock / kChunk; ++chunk) {
+    int64_t shift = chunk * kChunk;
+    bool inside = inner % kBlock == 0 || shift < inner % kBlock;
+    Value k = code.add(inside ? first : whole,
+                       code.integer(inside || blocks > 1 ? shift : 0));
+    words.push_back(code.loadWord(x, code.add(line, k)));
+  }
+  return words;
 }
 
 /// The lane's words of each n8 tile of each weight.
 SmallVector<MmaProducts::Words> MmaProducts::weightWords(const ColumnTile &tile,
-                                                         Value k) {
+                                                         Value block) {
   SmallVector<Words> all;
-  Value last = code.sub(tile.limit, code.integer(1));
+  Value size = code.integer(kColumns);
+  Value first = code.div(tile.first, size);
+  Value last = code.div(code.sub(tile.limit, code.integer(1)), size);
+  Value own = code.mul(code.lane(), code.integer(kChunk));
   for (const Memory &weight : tile.weights) {
     for (int64_t n = 0; n < tiles; ++n) {
-      Value column = code.add(tile.first, code.integer(n * kColumns));
-      column = code.min(code.add(column, group), last);
-      all.push_back(code.loadWords(
-          weight, code.add(code.mul(column, code.integer(inner)), k)));
+      Value column = code.min(code.add(first, code.integer(n)), last);
+      Value at = code.packedBlock(weight, column, block);
+      all.push_back(code.loadWords(weight, code.add(at, own)));
     }
   }
   return all;
 }
 
 /// Two mma per n8 tile.
-SmallVector<Value> MmaProducts::multiply(const RowTile &rows, Value k,
+SmallVector<Value> MmaProducts::multiply(const RowTile &rows, Value block,
                                          ArrayRef<Words> words,
                                          ValueRange sums) {
-  Words low = rowWords(rows, 0, k), high = oneRow ? low : rowWords(rows, 1, k);
+  Words low = rowWords(rows, 0, block),
+        high = oneRow ? low : rowWords(rows, 1, block);
   SmallVector<Value> next;
   for (size_t n = 0; n < words.size(); ++n) {
     SmallVector<Value> c(sums.slice(4 * n, 4));
@@ -142,31 +170,28 @@ SmallVector<Value> MmaProducts::multiply(const RowTile &rows, Value k,
   return next;
 }
 
-/// Where the lane's elements of the warp's block `step` begin.
-Value MmaProducts::blockStart(Value step) {
-  Value block =
-      code.add(code.mul(step, code.integer(code.warps())), code.warp());
-  return code.add(code.mul(block, code.integer(kBlock)),
-                  code.mul(part, code.integer(8)));
+/// The warp's block of a step.
+Value MmaProducts::blockOf(Value step) {
+  return code.add(code.mul(step, code.integer(code.warps())), code.warp());
 }
 
-/// The warp's share of the sums. What lies behind the inner dimension is
-/// loaded from its begin and multiplied by zero weights.
+/// The warp's share of the sums. Behind the last block, the first one is
+/// multiplied by zero weights.
 SmallVector<Value> MmaProducts::accumulate(const ColumnTile &tile,
                                            const RowTile &rows) {
-  bool whole = inner % (kBlock * code.warps()) == 0;
-  auto clamped = [&](Value k) {
-    return whole ? k
-                 : code.select(code.less(k, code.integer(inner)), k,
-                               code.integer(0));
+  bool whole = blocks % code.warps() == 0;
+  Value end = code.integer(blocks);
+  auto clamped = [&](Value block) {
+    return whole ? block
+                 : code.select(code.less(block, end), block, code.integer(0));
   };
-  auto load = [&](Value k) {
-    SmallVector<Words> words = weightWords(tile, clamped(k));
+  auto load = [&](Value block) {
+    SmallVector<Words> words = weightWords(tile, clamped(block));
     if (!whole) {
-      Value inside = code.less(k, code.integer(inner));
+      Value there = code.less(block, end);
       for (Words &list : words) {
         for (Value &word : list) {
-          word = code.select(inside, word, code.word(0));
+          word = code.select(there, word, code.word(0));
         }
       }
     }
@@ -176,7 +201,7 @@ SmallVector<Value> MmaProducts::accumulate(const ColumnTile &tile,
   int64_t first = std::min(steps, ahead);
   SmallVector<SmallVector<Words>> loaded;
   for (int64_t s = 0; s < first; ++s) {
-    loaded.push_back(load(blockStart(code.integer(s))));
+    loaded.push_back(load(blockOf(code.integer(s))));
   }
   // The first weights are under way while the rows are still being made.
   code.waitForInputs();
@@ -184,24 +209,23 @@ SmallVector<Value> MmaProducts::accumulate(const ColumnTile &tile,
     stage(rows);
   }
   for (int64_t s = 0; s < first; ++s) {
-    sums =
-        multiply(rows, clamped(blockStart(code.integer(s))), loaded[s], sums);
+    sums = multiply(rows, clamped(blockOf(code.integer(s))), loaded[s], sums);
   }
   auto run = [&](Value step, int64_t count, ValueRange from) {
     SmallVector<Value> next(from);
     loaded.clear();
     for (int64_t s = 0; s < count; ++s) {
-      loaded.push_back(load(blockStart(code.add(step, code.integer(s)))));
+      loaded.push_back(load(blockOf(code.add(step, code.integer(s)))));
     }
     for (int64_t s = 0; s < count; ++s) {
-      Value k = blockStart(code.add(step, code.integer(s)));
-      next = multiply(rows, clamped(k), loaded[s], next);
+      Value block = clamped(blockOf(code.add(step, code.integer(s))));
+      next = multiply(rows, block, loaded[s], next);
     }
     return next;
   };
   int64_t rest = steps - first, full = rest / ahead * ahead;
   if (full) {
-    sums = code.loop(
+    sums = code.rolledLoop(
         code.integer(first), code.integer(first + full), ahead, sums,
         [&](Value step, ValueRange from) { return run(step, ahead, from); });
   }
@@ -220,14 +244,16 @@ void MmaProducts::reduce(ArrayRef<Value> sums, const ColumnTile &tile,
   };
   for (int64_t w = 0; w < weights; ++w) {
     for (int64_t n = 0; n < tiles; ++n) {
-      for (int64_t i = 0; i < 4; ++i) {
-        // c0, c1: row `group`; c2, c3: group + 8; columns 2 * part + (i & 1).
-        Value row = code.add(group, code.integer(i / 2 * 8));
+      for (int64_t half : {0, 1}) {
+        // c0, c1: row `group`; c2, c3: group + 8; columns 2 * part, + 1.
+        Value row = code.add(group, code.integer(8 * half));
         Value column = code.add(code.mul(part, code.integer(2)),
-                                code.integer(n * kColumns + i % 2));
+                                code.integer(n * kColumns));
         Value index = code.add(code.mul(row, code.integer(width)), column);
-        code.store(sums[4 * (w * tiles + n) + i], partials,
-                   code.add(at(code.warp(), w), index));
+        int64_t first = 4 * (w * tiles + n) + 2 * half;
+        Value pair =
+            code.insert(sums[first + 1], code.splat(sums[first], 2), 1);
+        code.storeVector(pair, partials, code.add(at(code.warp(), w), index));
       }
     }
   }

@@ -197,7 +197,6 @@ void WarpProducts::pass(const ColumnTile &tile, const RowTile &rowTile,
   auto count = static_cast<int64_t>(tile.weights.size());
   int64_t block = std::max<int64_t>(1, kSums / count);
   Value last = code.sub(rowTile.end, code.integer(1));
-  Value begin = code.mul(column, code.integer(inner));
   SmallVector<Value> rows, scale;
   for (int64_t r = 0; r < block; ++r) {
     rows.push_back(code.min(code.add(base, code.integer(r)), last));
@@ -212,8 +211,7 @@ void WarpProducts::pass(const ColumnTile &tile, const RowTile &rowTile,
         Value k = code.mul(i, code.integer(lanes));
         SmallVector<Value> next(acc.begin(), acc.end());
         for (int64_t w = 0; w < count; ++w) {
-          Value weight =
-              code.loadSome(tile.weights[w], code.add(begin, k), lanes);
+          Value weight = code.loadColumns(tile.weights[w], column, k, lanes);
           for (int64_t r = 0; r < block; ++r) {
             Value own = code.sub(rows[r], rowTile.first);
             Value value =

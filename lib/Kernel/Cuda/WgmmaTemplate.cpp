@@ -22,14 +22,13 @@ using Memory = KernelCode::Memory;
 /// Warps that multiply, in two warpgroups; the first of a third one copies.
 static constexpr int64_t kConsumers = 8, kConsumerThreads = kConsumers * kWarp,
                          kProducerThreads = 4 * kWarp;
-/// A block of the packed layout: 8 weight rows by 32 inner elements, in bf16
-/// elements, of which a lane holds 8.
-static constexpr int64_t kBlockRows = 8, kBlockInner = 32,
-                         kBlock = kBlockRows * kBlockInner, kLaneElements = 8;
+/// Elements of a block of #rill.packed, and of a lane.
+static constexpr int64_t kBlock = kPackedRows * kPackedColumns,
+                         kLaneElements = kBlock / kWarp;
 /// Inner elements of a step; blocks of one row block in it; row blocks.
-static constexpr int64_t kInner = 64, kBlocks = kInner / kBlockInner,
+static constexpr int64_t kInner = 64, kBlocks = kInner / kPackedColumns,
                          kRowBlocks = 2 * kConsumers,
-                         kColumns = kRowBlocks * kBlockRows;
+                         kColumns = kRowBlocks * kPackedRows;
 /// Registers of a thread, of 168 at the beginning.
 static constexpr int32_t kConsumerRegisters = 232, kProducerRegisters = 40;
 /// Where the pattern of the 128-byte swizzle begins anew.
@@ -49,7 +48,6 @@ private:
   int64_t bytesOf(int64_t blocks) const;
   Value stageOf(Value step) { return code.rem(step, code.integer(stages)); }
   Value parityOf(Value step);
-  Value blockAt(Value rowBlock, Value innerBlock) const;
   void beginStep(Value step, int64_t blocks);
   void copyRows(Value step);
   void copyWeights(Value step, int64_t blocks);
@@ -91,8 +89,8 @@ WgmmaTile::WgmmaTile(CudaCode &code, LinearOp op)
 
 /// Blocks of a row block that a step has; the last may have fewer.
 int64_t WgmmaTile::blocksOf(int64_t step) const {
-  return std::min(kBlocks,
-                  llvm::divideCeilSigned(inner, kBlockInner) - step * kBlocks);
+  return std::min(kBlocks, llvm::divideCeilSigned(inner, kPackedColumns) -
+                               step * kBlocks);
 }
 
 /// Bytes that arrive in a step.
@@ -104,13 +102,6 @@ Value WgmmaTile::parityOf(Value step) {
   Value round = code.div(step, code.integer(stages));
   return arith::TruncIOp::create(code.b, code.loc, code.b.getI32Type(),
                                  code.rem(round, code.integer(2)));
-}
-
-/// The element of a packed weight where a block begins.
-Value WgmmaTile::blockAt(Value rowBlock, Value innerBlock) const {
-  Value line = code.mul(
-      rowBlock, code.integer(llvm::divideCeilSigned(inner, kBlockInner)));
-  return code.mul(code.add(line, innerBlock), code.integer(kBlock));
 }
 
 /// The producer's warp: a step's barrier expects all its bytes.
@@ -139,21 +130,23 @@ void WgmmaTile::copyRows(Value step) {
 void WgmmaTile::copyWeights(Value step, int64_t blocks) {
   code.when(code.less(code.lane(), code.integer(kRowBlocks)), [&] {
     ValueRange list = op.getWeights();
+    const Memory &first = code.memory(list[0]);
     Value own = code.div(code.lane(), code.integer(weights));
     Value rowBlock =
-        code.add(code.div(firstColumn, code.integer(kBlockRows)), own);
+        code.add(code.div(firstColumn, code.integer(kPackedRows)), own);
     rowBlock = code.min(
-        rowBlock, code.integer(llvm::divideCeilSigned(total, kBlockRows) - 1));
-    Value from = code.memory(list[0]).pointer;
+        rowBlock, code.integer(llvm::divideCeilSigned(total, kPackedRows) - 1));
+    Value from = first.pointer;
     if (weights == 2) {
       Value second =
           code.equal(code.rem(code.lane(), code.integer(2)), code.integer(1));
       from = code.select(second, code.memory(list[1]).pointer, from);
     }
     Type element = code.b.getBF16Type();
-    from = code.address(
-        from, blockAt(rowBlock, code.mul(step, code.integer(kBlocks))),
-        element);
+    from = code.address(from,
+                        code.packedBlock(first, rowBlock,
+                                         code.mul(step, code.integer(kBlocks))),
+                        element);
     Value line = code.add(code.mul(stageOf(step), code.integer(kRowBlocks)),
                           code.lane());
     Value to = code.address(
@@ -249,8 +242,8 @@ SmallVector<Value> WgmmaTile::multiply() {
 void WgmmaTile::stageSums(ArrayRef<Value> sums) {
   Value g = code.div(code.lane(), code.integer(4));
   Value t = code.rem(code.lane(), code.integer(4));
-  int64_t own = weights == 2 ? kBlockRows : 2 * kBlockRows;
-  int64_t further = weights == 2 ? width : kBlockRows;
+  int64_t own = weights == 2 ? kPackedRows : 2 * kPackedRows;
+  int64_t further = weights == 2 ? width : kPackedRows;
   Value column = code.add(code.mul(code.warp(), code.integer(own)), g);
   Value at = code.add(code.mul(t, code.integer(2 * kStride)), column);
   for (auto [i, sum] : llvm::enumerate(sums)) {
@@ -328,12 +321,14 @@ static bool suits(CudaCode &code, LinearOp op) {
   int64_t rows = code.config("rows"), stages = code.config("stages");
   int64_t ring = 2 * stages * kInner * (rows + kColumns);
   auto x = dyn_cast<BlockArgument>(op.getX());
+  bool packed = llvm::all_of(
+      op.getWeights(), [](Value weight) { return isPacked(weight.getType()); });
   return boxes.size() == 1 && x && boxes[0].argument == x.getArgNumber() &&
          boxes[0].columns == kInner && boxes[0].rows == rows &&
          boxes[0].swizzle == kSwizzle && rows % kRowStep == 0 &&
          rows <= kMostRows && ring >= 4 * kStride * rows && stages > 1 &&
          code.threads() == kConsumerThreads + kProducerThreads &&
-         op.getWeights().size() <= 2 && allBf16(code, op.getWeights()) &&
+         op.getWeights().size() <= 2 && packed &&
          !llvm::is_contained(op.getAux(), op.getX());
 }
 

@@ -63,6 +63,8 @@ public:
   const char *name() const override { return "cpu"; }
   const std::string &target() const override { return arch; }
   bool usesHostMemory() const override { return true; }
+  /// Plans for CPUs read no packed weights (checked with the plan).
+  const void *packed(size_t) const override { return nullptr; }
   const void *weight(size_t index) const override {
     return weights.data(index);
   }

@@ -8,27 +8,20 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <pthread.h>
 
 using namespace rill::rt;
 using namespace rill::rt::cuda;
 
 /// Cubins and PTX 9.0 need a driver of CUDA 13.0.
 static constexpr int kOldestDriver = 13000;
-static constexpr uint64_t kAlign = 256;
-
-static uint64_t aligned(uint64_t bytes) {
-  return (bytes + kAlign - 1) / kAlign * kAlign;
-}
-
 CudaDevice::~CudaDevice() {
   if (!context) {
     return;
   }
   {
     Scope scope(driver, context);
-    if (base) {
-      driver.memFree(base);
-    }
+    loaded.close();
     if (module) {
       driver.moduleUnload(module);
     }
@@ -189,7 +182,7 @@ Status CudaDevice::findKernels() {
 
 Result<Address> CudaDevice::allocate(uint64_t bytes, const char *what) const {
   Address address = 0;
-  int code = driver.memAlloc(&address, std::max<uint64_t>(bytes, kAlign));
+  int code = driver.memAlloc(&address, std::max<uint64_t>(bytes, 1));
   if (code == kOutOfMemory) {
     size_t unused = 0, total = 0;
     driver.memGetInfo(&unused, &total);
@@ -202,30 +195,19 @@ Result<Address> CudaDevice::allocate(uint64_t bytes, const char *what) const {
   return address;
 }
 
-uint64_t rill::rt::cudaWeightBytes(const Manifest &manifest) {
-  uint64_t total = 0;
-  for (const WeightInfo &weight : manifest.weights) {
-    total += aligned(weight.bytes);
-  }
-  return total;
-}
+namespace {
+/// What the thread that loads weights is given, and its answer.
+struct Travel {
+  DeviceWeights *loaded;
+  const Weights *weights;
+  Status result;
+};
+} // namespace
 
-/// All weights into one allocation.
-Status CudaDevice::copyWeights(const Artifact &artifact,
-                               const Weights &weights) {
-  const auto &list = artifact.manifest().weights;
-  uint64_t next = 0;
-  for (const WeightInfo &weight : list) {
-    offsets.push_back(next);
-    next += aligned(weight.bytes);
-  }
-  RILL_ASSIGN(base, allocate(next, "weights"));
-  for (size_t i = 0; i < list.size(); ++i) {
-    RILL_TRY(driver.check(
-        driver.memcpyHtoD(base + offsets[i], weights.data(i), list[i].bytes),
-        "cuMemcpyHtoD", "weight " + list[i].name));
-  }
-  return {};
+static void *travelBeside(void *data) {
+  auto *travel = static_cast<Travel *>(data);
+  travel->result = travel->loaded->load(*travel->weights);
+  return nullptr;
 }
 
 Status CudaDevice::open(const Artifact &artifact, const Weights &weights,
@@ -236,13 +218,24 @@ Status CudaDevice::open(const Artifact &artifact, const Weights &weights,
                         "cuDevicePrimaryCtxRetain", label));
   Scope scope(driver, context);
   RILL_TRY(scope.status(label));
-  RILL_TRY(loadModule(artifact));
-  RILL_TRY(findKernels());
-  return copyWeights(artifact, weights);
-}
-
-const void *CudaDevice::weight(size_t index) const {
-  return reinterpret_cast<const void *>(base + offsets[index]);
+  RILL_TRY(loaded.open(artifact, *chosen));
+  // The weights travel while the driver loads the code.
+  Travel travel = {&loaded, &weights, {}};
+  pthread_t thread;
+  bool beside = pthread_create(&thread, nullptr, travelBeside, &travel) == 0;
+  Status code = loadModule(artifact);
+  if (code.ok()) {
+    code = findKernels();
+  }
+  loaded.allow(code.ok());
+  if (beside) {
+    pthread_join(thread, nullptr);
+  } else if (code.ok()) {
+    travelBeside(&travel);
+  }
+  loaded.trim();
+  RILL_TRY(std::move(code));
+  return std::move(travel.result);
 }
 
 Result<std::unique_ptr<Device>> rill::rt::openCuda(const Artifact &artifact,

@@ -7,7 +7,7 @@
 #define RILL_RUNTIME_DEVICE_CUDA_DEVICE_H
 
 #include "runtime/core/device.h"
-#include "runtime/device/cuda/driver.h"
+#include "runtime/device/cuda/weights.h"
 
 #include <atomic>
 
@@ -22,7 +22,7 @@ struct Kernel {
 
 class CudaDevice : public Device {
 public:
-  CudaDevice(const Driver &driver) : driver(driver) {}
+  CudaDevice(const Driver &driver) : driver(driver), loaded(*this) {}
   ~CudaDevice() override;
 
   /// Chooses code for device 0, loads it and copies the weights.
@@ -31,7 +31,12 @@ public:
   const char *name() const override { return "cuda"; }
   const std::string &target() const override { return chosen->arch; }
   bool usesHostMemory() const override { return false; }
-  const void *weight(size_t index) const override;
+  const void *weight(size_t index) const override {
+    return loaded.plain(index);
+  }
+  const void *packed(size_t index) const override {
+    return loaded.packed(index);
+  }
   Result<std::unique_ptr<Queue>> queue(const QueueNeeds &needs) const override;
 
   /// Device memory; says what is free when there is too little. `what` names
@@ -54,13 +59,11 @@ private:
   Status loadModule(const Artifact &artifact);
   Status loadPtx(const Artifact &artifact);
   Status findKernels();
-  Status copyWeights(const Artifact &artifact, const Weights &weights);
 
   int device = 0, major = 0, minor = 0;
   const TargetInfo *chosen = nullptr;
   Module module = nullptr;
-  Address base = 0;              ///< of all weights
-  std::vector<uint64_t> offsets; ///< of each
+  DeviceWeights loaded;
 };
 
 } // namespace rill::rt::cuda

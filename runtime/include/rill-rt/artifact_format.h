@@ -93,8 +93,9 @@ enum rill_rt_operand_kind {
   RILL_RT_OPERAND_STATE = 1,  /* index of a state */
   RILL_RT_OPERAND_WEIGHT = 2, /* index of a weight, byte offset in it */
   RILL_RT_OPERAND_CONTROL = 3,
-  RILL_RT_OPERAND_INPUT = 4, /* index of a method input */
-  RILL_RT_OPERAND_OUTPUT = 5 /* index of a method output */
+  RILL_RT_OPERAND_INPUT = 4,  /* index of a method input */
+  RILL_RT_OPERAND_OUTPUT = 5, /* index of a method output */
+  RILL_RT_OPERAND_PACKED = 6  /* index of a packed weight, byte offset in it */
 };
 enum { RILL_RT_READ = 1, RILL_RT_WRITE = 2 };
 /* Most tensor maps of a dispatch; rows and columns of a box at most. */

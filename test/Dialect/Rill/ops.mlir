@@ -3,6 +3,7 @@
 
 // CHECK: rill.weight @w from "model.safetensors#a.weight" : tensor<24x24xbf16>
 rill.weight @w from "model.safetensors#a.weight" : tensor<24x24xbf16>
+rill.weight @matrix from "model.safetensors#b.weight" : tensor<24x40xbf16>
 rill.weight @g from "model.safetensors#norm.weight" : tensor<24xf32>
 rill.weight @table from "model.safetensors#table" : tensor<16x24xf32>
 // CHECK: rill.state @k rows linear row_dim = 2 history = 0 : tensor<1x1x32x8xf32>
@@ -43,6 +44,9 @@ func.func @decoder(%x: tensor<1x?x24xf32> {rill.name = "embeds", rill.dims = [""
   %side = rill.stack %z, %x : (tensor<1x?x24xf32>, tensor<1x?x24xf32>) -> tensor<1x?x48xf32>
   // CHECK: rill.stack %{{.*}}, %{{.*}} : (tensor<1x?x24xf32>, tensor<1x?x24xf32>) -> tensor<2x1x?x24xf32>
   %behind = rill.stack %z, %x : (tensor<1x?x24xf32>, tensor<1x?x24xf32>) -> tensor<2x1x?x24xf32>
+  // CHECK: rill.pack %{{.*}} : tensor<24x40xbf16> to tensor<24x40xbf16, #rill.packed>
+  %matrix = rill.weight.read @matrix : tensor<24x40xbf16>
+  %packed = rill.pack %matrix : tensor<24x40xbf16> to tensor<24x40xbf16, #rill.packed>
   // CHECK: rill.last_row
   %last = rill.last_row %z : (tensor<1x?x24xf32>) -> tensor<1x24xf32>
   return %last : tensor<1x24xf32>

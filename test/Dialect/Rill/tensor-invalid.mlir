@@ -126,6 +126,18 @@ func.func @f(%x: tensor<1x4xf32>, %g: tensor<4xf32>) {
   return
 }
 // -----
+func.func @f(%w: tensor<4x8xf32>) {
+  // expected-error @below {{pack_c1}}
+  %0 = rill.pack %w : tensor<4x8xf32> to tensor<4x8xf32, #rill.packed>
+  return
+}
+// -----
+func.func @f(%w: tensor<4x8xbf16>) {
+  // expected-error @below {{pack_c1}}
+  %0 = rill.pack %w : tensor<4x8xbf16> to tensor<4x8xbf16>
+  return
+}
+// -----
 func.func @f(%x: tensor<1x?x4xf32>) {
   // expected-error @below {{last_row_c1}}
   %0 = rill.last_row %x : (tensor<1x?x4xf32>) -> tensor<1x5xf32>

@@ -108,9 +108,11 @@ TEST_P(LinearKernel, ManyRowsEqualReference) {
   harness.compare("f", calls, 5e-5f / 300 * static_cast<float>(inner));
 }
 
-// 1,032: tensor cores on CUDA, every warp and a tail.
+// 33: neither pairs nor vectors; 1,032: tensor cores on CUDA, every warp and a
+// tail.
 INSTANTIATE_TEST_SUITE_P(Types, LinearKernel,
-                         testing::Values(std::tuple("bf16", 100),
+                         testing::Values(std::tuple("bf16", 33),
+                                         std::tuple("bf16", 100),
                                          std::tuple("bf16", 104),
                                          std::tuple("bf16", 1032),
                                          std::tuple("f32", 100)));

@@ -38,6 +38,19 @@ namespace rill {
 /// the list of docs/Dialect.md, which Reference covers exactly.
 bool isListedScalarOp(mlir::Operation *op);
 
+/// Rows and columns of a block of #rill.packed.
+inline constexpr int64_t kPackedRows = 8, kPackedColumns = 32;
+/// Whether a tensor type has the encoding #rill.packed.
+bool isPacked(mlir::Type type);
+/// `type` with the encoding #rill.packed; null unless it is a static bf16
+/// matrix without encoding.
+mlir::RankedTensorType packedType(mlir::Type type);
+/// Elements that the memory of a static tensor holds, padding included.
+int64_t storedElements(mlir::RankedTensorType type);
+
+/// Role of the method that Tiling makes to pack weights.
+inline constexpr llvm::StringLiteral kInitMethod = "init";
+
 /// Where `file`, the first half of a weight's source, lies: below the folder
 /// that rill.checkpoint's `parts` name for its prefix, else below `folder`.
 std::string weightFilePath(mlir::ModuleOp module, mlir::StringRef folder,

@@ -30,6 +30,7 @@ public:
                                  AllDims resultDims,
                                  const Calls &calls) const override;
   KeySplit splitKeys(Operation *op) const override;
+  bool readsPacked(OpOperand &weight) const override;
 
 private:
   const Chip &chip;
@@ -51,15 +52,17 @@ makeConfig(MLIRContext *context,
   return b.getDictionaryAttr(list);
 }
 
-/// Whether tensor cores run the products: bf16 on both sides, rows of whole
-/// 16-byte words.
+/// Whether tensor cores run the products: bf16 on both sides, packed weights,
+/// rows of whole 16-byte words.
 static bool usesMma(Value x, Type round, ValueRange weights) {
   auto isBf16 = [](Value value) {
     return cast<RankedTensorType>(value.getType()).getElementType().isBF16();
   };
   constexpr int64_t kWord = 8;
   return (round ? round.isBF16() : isBf16(x)) &&
-         llvm::all_of(weights, isBf16) && lastSize(weights[0]) % kWord == 0;
+         llvm::all_of(weights,
+                      [](Value value) { return isPacked(value.getType()); }) &&
+         lastSize(weights[0]) % kWord == 0;
 }
 
 namespace {
@@ -281,6 +284,24 @@ KeySplit CudaPolicy::splitKeys(Operation *op) const {
           kChunk};
 }
 
+/// Weights of products, and tables whose rows are taken.
+bool CudaPolicy::readsPacked(OpOperand &weight) const {
+  Operation *op = weight.getOwner();
+  unsigned number = weight.getOperandNumber();
+  auto within = [&](OperandRange range) {
+    unsigned first = range.getBeginOperandIndex();
+    return number >= first && number < first + range.size();
+  };
+  if (auto linear = dyn_cast<LinearOp>(op)) {
+    return within(linear.getWeights());
+  }
+  if (auto mix = dyn_cast<ShortConvMixOp>(op)) {
+    return within(mix.getWeights());
+  }
+  return isa<EmbeddingOp>(op) &&
+         number == cast<EmbeddingOp>(op).getTableMutable().getOperandNumber();
+}
+
 /// Whether "cuda_flash" runs the attention: bf16 heads of whole 16-byte words,
 /// segments that are all visible or causal.
 static bool usesFlash(AttentionOp op) {
@@ -352,6 +373,12 @@ static FailureOr<KernelChoice> chooseTemplate(const Chip &chip, Operation *op,
   }
   if (auto attention = dyn_cast<AttentionOp>(op)) {
     return attentionChoice(attention, resultDims, calls.manyRows);
+  }
+  if (isa<PackOp>(op)) {
+    return KernelChoice{"cuda_pack",
+                        makeConfig(op->getContext(), {{"threads", 256}}),
+                        std::to_string(llvm::divideCeil(
+                            rowsOf(op->getOperand(0)), kPackedRows))};
   }
   if (isa<SampleOp>(op)) {
     return KernelChoice{
