@@ -157,6 +157,24 @@ rt::Result<TargetCode> Compiler::emitCpuCode(const std::string &target) {
   return code;
 }
 
+/// What the kernels of a target's module need, by their configurations.
+static std::vector<nvvm::KernelNeeds> needsOf(ModuleOp module,
+                                              ModuleOp nested) {
+  std::vector<nvvm::KernelNeeds> list;
+  for (auto kernel : module.getOps<plan::KernelOp>()) {
+    if (nested.lookupSymbol(kernel.getSymName())) {
+      auto number = [&](StringRef key) {
+        auto value = kernel.getConfig().getAs<IntegerAttr>(key);
+        return value ? value.getInt() : 0;
+      };
+      list.push_back({kernel.getSymName().str(),
+                      {number("products"), number("wide")},
+                      number("shared")});
+    }
+  }
+  return list;
+}
+
 rt::Result<TargetCode> Compiler::emitCudaCode(const std::string &target,
                                               const nvvm::Chip &chip) {
   ModuleOp nested = module->lookupSymbol<ModuleOp>(target);
@@ -165,6 +183,7 @@ rt::Result<TargetCode> Compiler::emitCudaCode(const std::string &target,
     return rt::makeError(rt::ErrorCode::CompileFailed, target,
                          "no PTX could be made");
   }
+  RILL_TRY(nvvm::checkPtx(chip, *ptx, needsOf(*module, nested)));
   TargetCode code;
   code.arch = target;
   code.ptx = std::move(*ptx);

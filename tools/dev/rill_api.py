@@ -105,5 +105,20 @@ def zeros(*shape):
     return F32, list(shape), bytes(4 * math.prod(shape))
 
 
+def floats(dtype, shape, values):
+    """A tensor of f32, or of bf16, to which the values are rounded."""
+    return dtype, list(shape), (narrow(values) if dtype == BF16 else
+                                struct.pack(f"<{len(values)}f", *values))
+
+
+def values_of(tensor):
+    """The numbers of a tensor (dtype, shape, bytes)."""
+    dtype, _, data = tensor
+    if dtype == BF16:
+        data = b"".join(b"\0\0" + data[i:i + 2] for i in range(0, len(data), 2))
+    letter = "q" if dtype == I64 else "f"
+    return list(struct.unpack(f"<{len(data) // struct.calcsize(letter)}{letter}", data))
+
+
 def integers(values):
     return I64, [1, len(values)], struct.pack(f"<{len(values)}q", *values)

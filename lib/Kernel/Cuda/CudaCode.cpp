@@ -189,6 +189,7 @@ Value CudaCode::loadWord(const Memory &memory, Value index) {
 }
 
 SmallVector<Value> CudaCode::loadWords(const Memory &memory, Value index) {
+  ++emittedWide;
   constexpr unsigned kAlign = 16;
   Value at = address(memory.pointer, index, memory.type.getElementType());
   Value words = LLVM::LoadOp::create(
@@ -206,6 +207,7 @@ Value CudaCode::bitXor(Value x, Value y) {
 
 void CudaCode::copyAsync(const Memory &to, Value toIndex, const Memory &from,
                          Value fromIndex, Value inside) {
+  ++emittedWide;
   constexpr int32_t kBytes = 16;
   Value bytes = inside ? Value(arith::SelectOp::create(b, loc, inside,
                                                        word(kBytes), word(0)))
@@ -249,6 +251,7 @@ Value CudaCode::packPair(Value low, Value high) {
 
 SmallVector<Value> CudaCode::mma(ArrayRef<Value> a, ArrayRef<Value> x,
                                  ArrayRef<Value> c) {
+  ++emittedProducts;
   Type f32 = b.getF32Type();
   auto type =
       LLVM::LLVMStructType::getLiteral(b.getContext(), {f32, f32, f32, f32});

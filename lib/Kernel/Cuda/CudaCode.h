@@ -52,6 +52,9 @@ public:
   /// Ends the kernel: sizes its shared memory. Bytes that the launch must ask
   /// for; 0 where they are static.
   int64_t finish();
+  /// Emitted so far: tensor-core products; loads and copies of 16 bytes from
+  /// places of their own, which PTX must hold too.
+  int64_t emittedProducts = 0, emittedWide = 0;
 
   Value word(int32_t value); ///< an i32
   /// Element of a matrix with #rill.packed where a block begins.

@@ -153,6 +153,8 @@ LogicalResult rill::kernel::emitCudaKernel(OpBuilder &b,
   LLVM::ReturnOp::create(b, kernel.getLoc(), ValueRange());
   NamedAttrList config(kernel.getConfig());
   config.set("shared", b.getI64IntegerAttr(code.finish()));
+  config.set("products", b.getI64IntegerAttr(code.emittedProducts));
+  config.set("wide", b.getI64IntegerAttr(code.emittedWide));
   kernel.setConfigAttr(config.getDictionary(b.getContext()));
   return success();
 }

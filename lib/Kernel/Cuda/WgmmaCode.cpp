@@ -85,6 +85,7 @@ static Value descriptorOf(CudaCode &code, Value tile) {
 SmallVector<Value> rill::kernel::beginProducts(CudaCode &code, ValueRange sums,
                                                ArrayRef<Fragment> a,
                                                Value tile) {
+  code.emittedProducts += static_cast<int64_t>(a.size());
   // One piece of PTX, so that nothing comes between the instructions.
   size_t count = sums.size(), next = 2 * count;
   std::string ptx = "wgmma.fence.sync.aligned;\n\t", constraints;

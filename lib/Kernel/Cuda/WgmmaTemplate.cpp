@@ -221,16 +221,19 @@ SmallVector<Value> WgmmaTile::multiply() {
   auto arrived = [&](Value step) { full.wait(stageOf(step), parityOf(step)); };
   arrived(code.integer(0));
   SmallVector<Value> sums(tileRows / 2, code.real(0.0));
-  sums = code.loop(code.integer(0), code.integer(steps - 1), 1, sums,
-                   [&](Value step, ValueRange from) {
-                     SmallVector<Value> next = begin(step, kBlocks, from);
-                     arrived(code.add(step, code.integer(1)));
-                     waitProducts(code);
-                     code.warpBarrier();
-                     code.when(code.equal(code.lane(), code.integer(0)),
-                               [&] { empty.arrive(stageOf(step)); });
-                     return next;
-                   });
+  auto advance = [&](Value step, ValueRange from) {
+    SmallVector<Value> next = begin(step, kBlocks, from);
+    arrived(code.add(step, code.integer(1)));
+    waitProducts(code);
+    code.warpBarrier();
+    code.when(code.equal(code.lane(), code.integer(0)),
+              [&] { empty.arrive(stageOf(step)); });
+    return next;
+  };
+  if (steps > 1) {
+    sums =
+        code.loop(code.integer(0), code.integer(steps - 1), 1, sums, advance);
+  }
   // The last step may have fewer blocks.
   sums = begin(code.integer(steps - 1), blocksOf(steps - 1), sums);
   waitProducts(code);

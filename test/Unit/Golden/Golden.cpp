@@ -6,6 +6,9 @@
 //===----------------------------------------------------------------------===//
 #include "Golden.h"
 
+#include "llvm/Support/JSON.h"
+#include "llvm/Support/MemoryBuffer.h"
+
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
@@ -14,93 +17,54 @@
 
 using namespace rill::golden;
 
+/// test/data/golden.json, which tools/dev/gpu-check reads too.
+static const llvm::json::Object &table() {
+  static const llvm::json::Value value = [] {
+    auto text =
+        llvm::MemoryBuffer::getFile(RILL_SOURCE_ROOT "/test/data/golden.json");
+    return text ? llvm::cantFail(llvm::json::parse((*text)->getBuffer()))
+                : llvm::json::Value(nullptr);
+  }();
+  return *value.getAsObject();
+}
+
+static Floats floatsOf(const llvm::json::Value &list) {
+  Floats floats;
+  for (const llvm::json::Value &item : *list.getAsArray()) {
+    floats.push_back(static_cast<float>(*item.getAsNumber()));
+  }
+  return floats;
+}
+
+static Ids idsOf(const llvm::json::Value &list) {
+  Ids ids;
+  for (const llvm::json::Value &item : *list.getAsArray()) {
+    ids.push_back(*item.getAsInteger());
+  }
+  return ids;
+}
+
 const std::vector<Variant> &rill::golden::variants() {
-  static const std::vector<Variant> table = {
-      {"base",
-       6,
-       2,
-       {1, 7, 5, 5, 5, 9, 11},
-       {11, 13, 2, 30},
-       {{1.289307f, -0.758010f, -1.631978f, -0.571424f, -2.187299f, 1.080282f},
-        {-1.023942f, -0.170278f, -0.187421f, -0.138134f, 2.224098f, -3.616807f},
-        {-4.072517f, -0.009384f, 8.713082f, 3.074451f, -2.514588f, -2.441420f},
-        {-2.225209f, 0.862603f, 1.304468f, 0.772652f, 0.378714f, -2.328421f}}},
-      {"layernorm",
-       6,
-       2,
-       {1, 7, 5, 5, 5, 9, 11},
-       {11, 13, 2, 30},
-       {{1.307744f, -1.165591f, -2.007427f, -0.702552f, -2.295515f, 1.052639f},
-        {-1.123706f, -0.006307f, 0.065897f, -0.067030f, 2.271636f, -3.764504f},
-        {-4.012842f, -0.046309f, 8.713280f, 3.046889f, -2.532935f, -2.452280f},
-        {-2.266544f, 0.890162f, 1.415160f, 0.735137f, 0.347111f, -2.470314f}}},
-      {"conv_bias",
-       6,
-       2,
-       {1, 7, 5, 5, 5, 9, 11},
-       {11, 13, 2, 30},
-       {{2.922686f, -0.784011f, -2.624643f, -0.803117f, -2.413148f, 1.987887f},
-        {-0.195858f, 0.942074f, -0.699594f, -0.434391f, 1.887492f, -1.937015f},
-        {-3.247127f, 1.437519f, 8.607117f, 2.049949f, -1.984182f, -2.445482f},
-        {-0.231397f, 1.730555f, 1.199696f, -0.151760f, 0.129660f, -0.903039f}}},
-      {"untied",
-       6,
-       2,
-       {1, 7, 5, 5, 5, 9, 11},
-       {4, 14, 3, 7},
-       {{-0.303238f, 0.296124f, 0.028429f, 0.490051f, 0.937412f, -0.145868f},
-        {-0.035038f, 0.612808f, -0.114856f, 0.462164f, -0.292563f, 0.484457f},
-        {0.345693f, 0.076656f, -1.101409f, 1.263867f, -0.010067f, -0.050603f},
-        {-0.499068f, -0.520294f, 0.449285f, 0.984069f, 0.688713f, 0.418612f}}},
-      {"l4",
-       6,
-       2,
-       {1, 7, 5, 5, 5, 9, 11},
-       {11, 13, 2, 30},
-       {{1.924055f, 0.040505f, -1.387367f, -0.341635f, -2.574626f, -0.097223f},
-        {-1.271388f, 0.004375f, 0.900081f, 0.466178f, 2.078736f, -3.700583f},
-        {-3.673073f, 0.305380f, 8.596335f, 3.309103f, -2.572344f, -2.180672f},
-        {-3.070065f, 0.279916f, 3.177340f, 1.899532f, -0.320608f, -3.770705f}}},
-      {"l2",
-       6,
-       2,
-       {1, 7, 5, 5, 5, 9, 11},
-       {11, 13, 2, 30},
-       {{0.852654f, -1.054777f, -1.202827f, -0.162678f, -2.270871f, 0.043892f},
-        {-1.119242f, 0.262272f, 1.087665f, 0.422362f, 2.171507f, -3.273622f},
-        {-3.154524f, 0.370368f, 8.369660f, 3.030302f, -2.601985f, -2.816427f},
-        {-3.017835f, 0.550493f, 3.448715f, 1.623641f, -0.791066f, -2.724363f}}},
-      {"base",
-       4,
-       4,
-       {1, 7, 5, 5, 5, 5, 9, 11},
-       {11, 13, 2, 30},
-       {{1.381281f, -0.658968f, -0.750015f, -0.768485f, -1.242716f, 0.932904f},
-        {-1.263900f, 0.124196f, 0.424694f, 0.076125f, 2.531656f, -3.666920f},
-        {-3.734181f, 0.166588f, 8.927095f, 2.679901f, -2.127127f, -2.559539f},
-        {-2.206603f, 1.049475f, 1.826117f, 0.872994f, 0.499429f, -3.060281f}}},
-      {"gqa",
-       6,
-       2,
-       {1, 7, 5, 5, 5, 9, 11},
-       {11, 13, 2, 30},
-       {{1.878191f, -0.514160f, -2.840183f, -0.528358f, -1.974106f, 1.689057f},
-        {-1.200619f, 0.123856f, -1.087853f, -0.305205f, 2.228052f, -3.464802f},
-        {-4.863653f, 0.427401f, 8.563136f, 3.392081f, -2.482149f, -1.961452f},
-        {-1.768506f, 1.262168f, 0.176464f, 0.492108f, 0.199036f, -1.367209f}}},
-  };
-  return table;
+  static const std::vector<Variant> list = [] {
+    std::vector<Variant> variants;
+    for (const llvm::json::Value &item : *table().getArray("variants")) {
+      const llvm::json::Object &entry = *item.getAsObject();
+      Variant variant = {
+          entry.getString("name")->str(), *entry.getInteger("height"),
+          *entry.getInteger("width"),     idsOf(*entry.get("ids")),
+          idsOf(*entry.get("argmax")),    {}};
+      for (const llvm::json::Value &row : *entry.getArray("logits")) {
+        variant.logits.push_back(floatsOf(row));
+      }
+      variants.push_back(std::move(variant));
+    }
+    return variants;
+  }();
+  return list;
 }
 
 const Floats &rill::golden::baseLogits() {
-  static const Floats logits = {
-      1.289307f,  -0.758010f, -1.631978f, -0.571424f, -2.187299f, 1.080282f,
-      -0.909925f, -2.922943f, -1.958786f, -0.839066f, 3.223122f,  8.440663f,
-      -4.809196f, -0.597136f, 3.615118f,  1.486658f,  -1.784398f, -0.334741f,
-      1.790272f,  -0.547931f, -1.264851f, -1.929301f, -0.897602f, -0.437983f,
-      1.824245f,  -3.583339f, 0.329754f,  -3.756616f, 0.772649f,  -0.136751f,
-      -0.149905f, -2.025828f, -2.995873f, 1.833323f,  0.460744f,  0.991418f,
-      1.661244f,  0.962108f,  -1.392273f, 1.625631f};
+  static const Floats logits = floatsOf(*table().get("base_logits"));
   return logits;
 }
 

@@ -29,11 +29,11 @@ struct Backend {
 
 /// One row of the table of variants.
 struct Variant {
-  const char *name;      ///< make_checkpoint's name
+  std::string name;      ///< make_checkpoint's name
   int64_t height, width; ///< patches
   Ids ids;
-  int argmax[4];      ///< prefill, then after 13, 2, 30
-  float logits[4][6]; ///< first six logits of the same
+  Ids argmax;                 ///< prefill, then after 13, 2, 30
+  std::vector<Floats> logits; ///< first six logits of the same
 };
 const std::vector<Variant> &variants();
 

@@ -43,6 +43,23 @@ mlir::FailureOr<std::string> emitPtx(mlir::ModuleOp lowered, const Chip &chip);
 mlir::FailureOr<std::string> emitLLVMText(mlir::ModuleOp lowered,
                                           const Chip &chip);
 
+/// What the text of a kernel holds: tensor-core products, loads and copies of
+/// 16 bytes a thread.
+struct PtxCounts {
+  int64_t products = 0, wide = 0;
+};
+/// What a kernel's template emitted, and the bytes of shared memory that its
+/// launch asks for.
+struct KernelNeeds {
+  std::string name;
+  PtxCounts emitted;
+  int64_t shared = 0;
+};
+/// Whether the PTX of each kernel holds at least what its template emitted, and
+/// a block has the shared memory it asks for. Errors: KernelBudget.
+rt::Status checkPtx(const Chip &chip, llvm::StringRef ptx,
+                    llvm::ArrayRef<KernelNeeds> kernels);
+
 /// What ptxas made of a module.
 struct Assembled {
   std::string cubin, log;
