@@ -71,6 +71,8 @@ Result<Driver> Driver::open() {
   get(driver.eventDestroy, "cuEventDestroy_v2");
   get(driver.eventRecord, "cuEventRecord");
   get(driver.eventSynchronize, "cuEventSynchronize");
+  get(driver.eventElapsedTime, "cuEventElapsedTime");
+  get(driver.launchHostFunc, "cuLaunchHostFunc");
   get(driver.launchKernelEx, "cuLaunchKernelEx");
   if (!missing.empty()) {
     return refuse("it has no " + missing);

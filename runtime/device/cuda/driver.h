@@ -93,6 +93,8 @@ struct Driver {
   int (*eventDestroy)(Event);
   int (*eventRecord)(Event, Stream);
   int (*eventSynchronize)(Event);
+  int (*eventElapsedTime)(float *, Event, Event);
+  int (*launchHostFunc)(Stream, void (*)(void *), void *);
   int (*launchKernelEx)(const LaunchConfig *, Function, void **, void **);
 
   /// Opens the library and looks everything up. The library stays loaded.
