@@ -252,6 +252,9 @@ std::string Manifest::print(ModuleOp module) const {
               {"assets", assetList},
               {"sections", hashes},
               {"extensions", Object{}}};
+  if (dispatches) {
+    root.push_back({"dispatches", static_cast<int64_t>(*dispatches)});
+  }
   if (module->hasAttr("rill.draft")) {
     root.push_back({"draft", moduleObject(module, "rill.draft")});
   }

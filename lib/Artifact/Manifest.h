@@ -57,6 +57,7 @@ struct Manifest {
   std::vector<ManifestAsset> assets;
   std::vector<ManifestTarget> targets;
   std::vector<ManifestPlan> plans;
+  std::optional<uint32_t> dispatches; ///< section
   std::vector<std::string> sectionHashes;
 
   /// The JSON text, content_id included.

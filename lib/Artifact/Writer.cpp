@@ -3,6 +3,7 @@
 // Collects sections, writes manifest, table and file (artifact_format.h).
 //
 //===----------------------------------------------------------------------===//
+#include "DispatchSection.h"
 #include "Manifest.h"
 #include "PlanSection.h"
 
@@ -283,6 +284,8 @@ void Writer::addCode(const std::vector<TargetCode> &code) {
     entry.kernels.assign(kernels.begin(), kernels.end());
     manifest.targets.push_back(std::move(entry));
   }
+  manifest.dispatches =
+      addBytes(RILL_RT_SECTION_DISPATCHES, encodeDispatches(manifest.plans));
 }
 
 /// Lengths are known; hashes over the pieces.

@@ -5,8 +5,8 @@
 //===----------------------------------------------------------------------===//
 #include "Report.h"
 
-#include "rill/Dialect/Rill/Rill.h"
 #include "rill/Dialect/RillPlan/RillPlan.h"
+#include "rill/Plan/DispatchCost.h"
 #include "rill/Plan/Passes.h"
 #include "runtime/formats/file_writer.h"
 #include "runtime/formats/json.h"
@@ -18,11 +18,6 @@ using rt::JsonValue;
 static int64_t configOf(plan::KernelOp kernel, StringRef key) {
   auto value = kernel.getConfig().getAs<IntegerAttr>(key);
   return value ? value.getInt() : 0;
-}
-
-static int64_t bytesOf(Type type) {
-  auto tensor = cast<RankedTensorType>(type);
-  return tensor.getNumElements() * tensor.getElementTypeBitWidth() / 8;
 }
 
 static JsonValue::Object kernelObject(plan::KernelOp kernel,
@@ -48,115 +43,24 @@ static JsonValue::Object kernelObject(plan::KernelOp kernel,
   return object;
 }
 
-/// FLOPs of the products of a kernel; `results` elements of its first result.
-static int64_t flopsOf(plan::KernelOp kernel, int64_t results) {
-  int64_t flops = 0;
-  kernel.getBody().walk([&](Operation *op) {
-    if (!isa<LinearOp, ShortConvMixOp>(op)) {
-      return;
-    }
-    auto type = cast<RankedTensorType>(op->getResult(0).getType());
-    int64_t rows = results / type.getShape().back();
-    ValueRange weights = isa<LinearOp>(op)
-                             ? cast<LinearOp>(op).getWeights()
-                             : cast<ShortConvMixOp>(op).getWeights();
-    for (Value weight : weights) {
-      flops +=
-          2 * rows * cast<RankedTensorType>(weight.getType()).getNumElements();
-    }
-  });
-  return flops;
-}
-
-namespace {
-/// Bytes that a dispatch reads once, if caches keep what was read.
-struct Reads {
-  int64_t weights = 0;
-  int64_t states = 0;    ///< a fixed number of rows
-  int64_t cachedRow = 0; ///< per row of keys and values that stands there
-};
-} // namespace
-
-/// Weights of which a kernel reads a row per row of its result.
-static SmallVector<Value> gathered(plan::KernelOp kernel) {
-  SmallVector<Value> tables;
-  kernel.getBody().walk([&](Operation *op) {
-    if (auto embedding = dyn_cast<EmbeddingOp>(op)) {
-      tables.push_back(embedding.getTable());
-    } else if (auto rope = dyn_cast<RopeOp>(op)) {
-      tables.push_back(rope.getTable());
-    } else if (auto update = dyn_cast<AttentionUpdateOp>(op)) {
-      tables.push_back(update.getTable());
-    }
-  });
-  return tables;
-}
-
-/// `rows` rows of a result.
-static Reads readsOf(plan::DispatchOp dispatch, plan::KernelOp kernel,
-                     int64_t rows) {
-  Reads reads;
-  Block &body = kernel.getBody().front();
-  SmallVector<Value> tables = gathered(kernel);
-  for (auto [operand, argument] :
-       llvm::zip(dispatch.getOperands(), body.getArguments())) {
-    if (operand.getDefiningOp<plan::WeightOp>()) {
-      int64_t all = bytesOf(operand.getType());
-      auto type = cast<RankedTensorType>(operand.getType());
-      reads.weights += llvm::is_contained(tables, argument)
-                           ? all / type.getDimSize(0) * rows
-                           : all;
-    }
-  }
-  auto rowBytes = [&](StringAttr name) {
-    auto state = cast<StateOp>(SymbolTable::lookupSymbolIn(kernel, name));
-    auto type = cast<RankedTensorType>(state.getType());
-    return bytesOf(type) / type.getDimSize(state.getRowDim());
-  };
-  kernel.getBody().walk([&](Operation *op) {
-    if (auto mix = dyn_cast<ShortConvMixOp>(op)) {
-      int64_t taps =
-          cast<RankedTensorType>(mix.getFilter().getType()).getDimSize(1);
-      reads.states += (taps - 1) * rowBytes(mix.getStateAttr().getAttr());
-    } else if (auto window = dyn_cast<StateWindowOp>(op)) {
-      reads.states += bytesOf(window.getType());
-    } else if (auto update = dyn_cast<AttentionUpdateOp>(op)) {
-      reads.cachedRow += rowBytes(update.getKStateAttr().getAttr()) +
-                         rowBytes(update.getVStateAttr().getAttr());
-    } else if (auto read = dyn_cast<StateReadOp>(op)) {
-      reads.cachedRow += rowBytes(read.getStateAttr().getAttr());
-    }
-  });
-  return reads;
-}
-
 static JsonValue::Array dispatchArray(plan::VariantOp variant,
                                       SymbolTable &symbols) {
   JsonValue::Array list;
   for (auto dispatch : variant.getBody().getOps<plan::DispatchOp>()) {
     auto kernel = symbols.lookup<plan::KernelOp>(dispatch.getKernel());
-    int64_t results = 0, rows = 0;
-    if (dispatch->getNumResults()) {
-      auto type = cast<RankedTensorType>(dispatch->getResult(0).getType());
-      int64_t bytes = plan::upperBound(
-          variant,
-          plan::bytesProgram(type, cast<ArrayAttr>(kernel.getResultDims()[0])));
-      results = bytes * 8 / type.getElementTypeBitWidth();
-      int64_t width = 1;
-      for (int64_t size : type.getShape().drop_front(
-               std::min<int64_t>(2, type.getRank() - 1))) {
-        width *= size;
-      }
-      rows = results / width;
-    }
-    Reads reads = readsOf(dispatch, kernel, rows);
-    list.push_back(JsonValue::Object{
-        {"kernel", dispatch.getKernel().str()},
-        {"blocks", plan::upperBound(variant, dispatch.getGrid())},
-        {"weight_bytes", reads.weights},
-        {"state_bytes", reads.states},
-        {"cached_row_bytes", reads.cachedRow},
-        {"flops", flopsOf(kernel, results)}});
+    plan::DispatchCost cost = plan::costOf(dispatch, kernel);
+    auto most = [&](const std::string &program) {
+      return plan::upperBound(variant, program);
+    };
+    list.push_back(
+        JsonValue::Object{{"layer", plan::layerOf(dispatch)},
+                          {"kernel", dispatch.getKernel().str()},
+                          {"blocks", most(dispatch.getGrid().str())},
+                          {"weight_bytes", most(cost.weightBytes)},
+                          {"state_bytes", most(cost.stateBytes)},
+                          {"cached_row_bytes", cost.cachedRowBytes},
+                          {"flops", most(cost.flops)},
+                          {"cached_row_flops", most(cost.cachedRowFlops)}});
   }
   return list;
 }

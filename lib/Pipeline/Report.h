@@ -13,9 +13,9 @@
 namespace rill {
 
 /// Writes JSON to `path`: per CUDA target each kernel with its registers,
-/// shared memory and occupancy as ptxas says, and each dispatch with the weight
-/// bytes it reads and its products' FLOPs at the upper ends of the variant.
-/// `logs` has ptxas' by target; an empty one gives no such figures.
+/// shared memory and occupancy as ptxas says, and each dispatch with its layer
+/// and what it reads and computes (plan::DispatchCost) at the upper ends of the
+/// variant. `logs` has ptxas' by target; an empty one gives no such figures.
 rt::Status writeReport(mlir::ModuleOp planned,
                        const std::map<std::string, cubin::PtxasLog> &logs,
                        const std::string &path);

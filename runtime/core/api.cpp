@@ -285,6 +285,11 @@ rill_status rill_method_output(const rill_model *model, const char *method,
   return copyValue(model, method, &Method::outputs, "output", index, out);
 }
 
+rill_status rill_session_set_profiler(rill_session *session,
+                                      const rill_profiler *given) {
+  return toC(session->impl->setProfiler(withDefaults(given)));
+}
+
 rill_status rill_invoke(rill_session *session, const char *method,
                         const rill_tensor *inputs, size_t input_count,
                         rill_tensor *outputs, size_t output_count) {

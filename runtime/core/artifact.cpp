@@ -174,6 +174,10 @@ Status Artifact::checkReferences() const {
       return invalid("asset \"" + asset.name + "\" names no asset section");
     }
   }
+  if (contents.dispatches &&
+      !is(*contents.dispatches, RILL_RT_SECTION_DISPATCHES)) {
+    return invalid("the manifest names no section of dispatches");
+  }
   for (const Method &method : contents.methods) {
     for (const MethodVariant &variant : method.variants) {
       if (!is(variant.plan, RILL_RT_SECTION_PLAN)) {

@@ -52,6 +52,11 @@ struct Call {
   bool commits = false;
 };
 
+/// When a launch ran, in seconds of the host's steady clock.
+struct Interval {
+  double begin = 0, end = 0;
+};
+
 /// What a queue must have room for; it allocates nothing later.
 struct QueueNeeds {
   int threads = 1;                          ///< CPU worker threads
@@ -91,6 +96,11 @@ public:
   virtual Status begin(const Call &call, bool chained) = 0;
   /// Waits for the oldest call begun, and copies its outputs out.
   virtual Status end(const Call &call) = 0;
+  /// Makes room for calls of runTimed.
+  virtual Status prepareTiming() = 0;
+  /// As run, for calls that commit too, but each launch by itself, and says
+  /// when it ran: `times` has one entry per launch.
+  virtual Status runTimed(const Call &call, std::span<Interval> times) = 0;
   /// Copies host memory to the device, and waits.
   virtual Status write(std::span<const Transfer> transfers) = 0;
   /// Copies the device's memory to the host, and waits.

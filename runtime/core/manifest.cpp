@@ -8,8 +8,6 @@
 #include "rill-rt/artifact_format.h"
 #include "runtime/core/shape_program.h"
 
-#include <charconv>
-
 using namespace rill::rt;
 
 size_t rill::rt::elementBytes(ElementType type) {
@@ -67,47 +65,6 @@ static Status readShape(const JsonField &parent, ElementType type,
   return {};
 }
 
-/// "S 8 ceildiv" as pairs.
-static bool parseProgram(std::string_view text, SignatureDim &dim) {
-  static constexpr std::pair<std::string_view, int64_t> kWords[] = {
-      {"add", RILL_RT_OP_ADD},           {"mul", RILL_RT_OP_MUL},
-      {"floordiv", RILL_RT_OP_FLOORDIV}, {"ceildiv", RILL_RT_OP_CEILDIV},
-      {"min", RILL_RT_OP_MIN},           {"max", RILL_RT_OP_MAX}};
-  static constexpr std::string_view kSymbols[] = {"S", "h", "w"};
-  for (int i = 0; i < 3; ++i) {
-    if (text == kSymbols[i]) {
-      dim.symbol = i;
-    }
-  }
-  while (!text.empty()) {
-    std::string_view word = text.substr(0, text.find(' '));
-    text.remove_prefix(std::min(text.size(), word.size() + 1));
-    int64_t number;
-    auto [end, error] =
-        std::from_chars(word.data(), word.data() + word.size(), number);
-    bool found = error == std::errc() && end == word.data() + word.size();
-    if (found) {
-      dim.program.insert(dim.program.end(), {RILL_RT_OP_CONST, number});
-    }
-    for (int i = 0; i < 3 && !found; ++i) {
-      if (word == kSymbols[i]) {
-        dim.program.insert(dim.program.end(), {RILL_RT_OP_SYMBOL, i});
-        found = true;
-      }
-    }
-    for (auto [name, op] : kWords) {
-      if (!found && word == name) {
-        dim.program.insert(dim.program.end(), {op, 0});
-        found = true;
-      }
-    }
-    if (!found || dim.program.size() > 2 * RILL_RT_MAX_PROGRAM) {
-      return false;
-    }
-  }
-  return !dim.program.empty() && isMonotone(dim.program);
-}
-
 static Status readSignature(const JsonField &list,
                             std::vector<Signature> &out) {
   RILL_ASSIGN(auto items, list.items());
@@ -132,8 +89,13 @@ static Status readSignature(const JsonField &list,
         parsed.program = {RILL_RT_OP_CONST, *size};
       } else {
         RILL_ASSIGN(std::string text, dim.asString());
-        if (!parseProgram(text, parsed)) {
+        parsed.program = parseProgram(text);
+        if (parsed.program.empty()) {
           return dim.error("\"" + text + "\" is no shape program");
+        }
+        if (parsed.program.size() == 2 &&
+            parsed.program[0] == RILL_RT_OP_SYMBOL) {
+          parsed.symbol = static_cast<int>(parsed.program[1]);
         }
       }
       entry.shape.push_back(std::move(parsed));
@@ -460,6 +422,7 @@ Result<Manifest> rill::rt::parseManifest(std::string_view text,
   RILL_TRY(readAssets(assets, manifest.assets));
   RILL_ASSIGN(JsonField hashes, root.at("sections"));
   RILL_ASSIGN(manifest.sectionHashes, hashes.asStrings());
+  RILL_ASSIGN(manifest.dispatches, readSection(root, "dispatches"));
   RILL_TRY(readDraft(root, manifest));
   return manifest;
 }

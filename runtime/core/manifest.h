@@ -107,6 +107,7 @@ struct Manifest {
   std::vector<TargetInfo> targets;
   std::vector<WeightInfo> weights;
   std::vector<AssetInfo> assets;
+  std::optional<uint32_t> dispatches; ///< section: what profiles say of them
   std::vector<std::string> sectionHashes;
   std::optional<DraftInfo> draft;
 

@@ -8,6 +8,7 @@
 
 #include "rill.h"
 #include "runtime/core/device.h"
+#include "runtime/core/dispatch_notes.h"
 #include "runtime/core/plan.h"
 #include "runtime/core/session_layout.h"
 #include "runtime/formats/sampling_params.h"
@@ -71,6 +72,7 @@ public:
   Status setDraw(const SamplingParams &sampling);
   Status setNext(int64_t sequence, int64_t token, int64_t position);
   Status setIds(int64_t sequence, int64_t first, std::span<const int64_t> ids);
+  Status setProfiler(const rill_profiler &profiler);
   int64_t length(int64_t sequence) const { return start()[sequence]; }
   int64_t batch() const { return control()->words[RILL_RT_CONTROL_BATCH]; }
   uint64_t bytes() const;
@@ -117,6 +119,11 @@ private:
   Status checkCapacity(const Method &method, int64_t rows) const;
   Status prepareOutputs(const Method &method, const Symbols &symbols,
                         std::span<rill_tensor> outputs) const;
+  /// An invocation without the profiler's begin and end.
+  Status callMethod(const Method &method, std::span<const rill_tensor> inputs,
+                    std::span<rill_tensor> outputs);
+  /// Tells the profiler of a call's dispatches.
+  void tellDispatches(const Call &call) const;
   Status allocate();
   Status bindVariant(size_t variant);
   Status prepare(size_t variant);
@@ -144,6 +151,9 @@ private:
   std::vector<std::vector<MapOperand>> maps; // per variant, operand order
   std::vector<void *> inputAddresses, outputAddresses;
   std::vector<Transfer> inputTransfers, outputTransfers;
+  rill_profiler profiler = {};
+  std::optional<DispatchNotes> notes; // read when first asked for
+  std::vector<Interval> times;        // of a profiled call's launches
 };
 
 } // namespace rill::rt

@@ -392,6 +392,7 @@ Result<Plan> Verifier::run() {
 
 Result<Plan> rill::rt::readInitPlan(const Artifact &artifact,
                                     const TargetInfo &target) {
+  constexpr int64_t kMostBlocks = (int64_t(1) << 31) - 1; // of a launch
   const Method &method = target.init->method;
   RILL_ASSIGN(Plan plan, readPlan(artifact, method, target.init->variant()));
   std::vector<bool> made(method.outputs.size());
@@ -400,6 +401,9 @@ Result<Plan> rill::rt::readInitPlan(const Artifact &artifact,
     auto operands =
         plan.operands.subspan(dispatch.first_operand, dispatch.operand_count);
     valid = valid && operands.size() == 2 &&
+            runProgram(plan.program(dispatch.grid_first, dispatch.grid_length),
+                       Symbols())
+                    .value_or(0) <= kMostBlocks &&
             operands[0].kind == RILL_RT_OPERAND_WEIGHT &&
             operands[0].offset == 0 && !operands[0].map_width &&
             operands[1].kind == RILL_RT_OPERAND_OUTPUT &&

@@ -364,27 +364,45 @@ Status Session::invoke(std::string_view name,
                             method->inputs.size(), method->outputs.size(),
                             inputs.size(), outputs.size()));
   }
+  if (profiler.begin) {
+    profiler.begin(profiler.user, method->name.c_str());
+  }
+  Status done = callMethod(*method, inputs, outputs);
+  if (profiler.end) {
+    profiler.end(profiler.user, method->name.c_str());
+  }
+  return done;
+}
+
+Status Session::callMethod(const Method &method,
+                           std::span<const rill_tensor> inputs,
+                           std::span<rill_tensor> outputs) {
   Symbols symbols;
-  RILL_TRY(bindSymbols(*method, inputs, symbols));
-  RILL_ASSIGN(size_t variant, chooseVariant(*method, symbols));
+  RILL_TRY(bindSymbols(method, inputs, symbols));
+  RILL_ASSIGN(size_t variant, chooseVariant(method, symbols));
   if (ahead != variant) {
     RILL_TRY(settle());
   }
   for (size_t i = 0; i < inputs.size(); ++i) {
-    RILL_TRY(checkInput(*method, method->inputs[i], inputs[i], symbols));
+    RILL_TRY(checkInput(method, method.inputs[i], inputs[i], symbols));
   }
-  RILL_TRY(prepareOutputs(*method, symbols, outputs));
-  if (method->appends) {
-    RILL_TRY(checkCapacity(*method, symbols.values[0]));
+  RILL_TRY(prepareOutputs(method, symbols, outputs));
+  if (method.appends) {
+    RILL_TRY(checkCapacity(method, symbols.values[0]));
   }
-  RILL_TRY(checkNext(*method));
+  RILL_TRY(checkNext(method));
   std::copy_n(start(), before.size(), before.begin());
-  int64_t step = control()->words[RILL_RT_CONTROL_STEP];
+  int64_t steps = control()->words[RILL_RT_CONTROL_STEP];
   Call call = makeCall(variant, symbols, inputs, outputs);
-  Status done = method->commits ? this->step(call) : queue->run(call);
+  Status done = profiler.dispatch ? queue->runTimed(call, times)
+                : method.commits  ? step(call)
+                                  : queue->run(call);
   std::copy(before.begin(), before.end(), start());
-  control()->words[RILL_RT_CONTROL_STEP] = step;
+  control()->words[RILL_RT_CONTROL_STEP] = steps;
   RILL_TRY(std::move(done));
-  advance(*method, symbols.values[0], outputs);
+  if (profiler.dispatch) {
+    tellDispatches(call);
+  }
+  advance(method, symbols.values[0], outputs);
   return {};
 }

@@ -8,6 +8,7 @@
 #include "rill-rt/artifact_format.h"
 
 #include <algorithm>
+#include <charconv>
 
 using namespace rill::rt;
 
@@ -77,4 +78,45 @@ bool rill::rt::isMonotone(std::span<const int64_t> program) {
     }
   }
   return true;
+}
+
+/// One word; nothing when it is none.
+static std::optional<std::pair<int64_t, int64_t>>
+parseWord(std::string_view word) {
+  static constexpr std::pair<std::string_view, int64_t> kOps[] = {
+      {"add", RILL_RT_OP_ADD},           {"mul", RILL_RT_OP_MUL},
+      {"floordiv", RILL_RT_OP_FLOORDIV}, {"ceildiv", RILL_RT_OP_CEILDIV},
+      {"min", RILL_RT_OP_MIN},           {"max", RILL_RT_OP_MAX}};
+  static constexpr std::string_view kSymbols[] = {"S", "h", "w"};
+  int64_t number;
+  auto [end, error] =
+      std::from_chars(word.data(), word.data() + word.size(), number);
+  if (error == std::errc() && end == word.data() + word.size()) {
+    return std::pair(int64_t(RILL_RT_OP_CONST), number);
+  }
+  for (int64_t i = 0; i < 3; ++i) {
+    if (word == kSymbols[i]) {
+      return std::pair(int64_t(RILL_RT_OP_SYMBOL), i);
+    }
+  }
+  for (auto [name, op] : kOps) {
+    if (word == name) {
+      return std::pair(op, int64_t(0));
+    }
+  }
+  return std::nullopt;
+}
+
+std::vector<int64_t> rill::rt::parseProgram(std::string_view text) {
+  std::vector<int64_t> program;
+  while (!text.empty()) {
+    std::string_view word = text.substr(0, text.find(' '));
+    text.remove_prefix(std::min(text.size(), word.size() + 1));
+    auto pair = parseWord(word);
+    if (!pair || program.size() == 2 * RILL_RT_MAX_PROGRAM) {
+      return {};
+    }
+    program.insert(program.end(), {pair->first, pair->second});
+  }
+  return isMonotone(program) ? program : std::vector<int64_t>();
 }

@@ -10,6 +10,8 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string_view>
+#include <vector>
 
 namespace rill::rt {
 
@@ -23,6 +25,10 @@ struct Symbols {
 /// of a negative number, an arithmetic overflow, or a negative result.
 std::optional<int64_t> runProgram(std::span<const int64_t> program,
                                   const Symbols &symbols);
+
+/// "S 8 ceildiv" as such pairs; empty when it is no program of known words that
+/// is monotone, or a longer one than a file may have.
+std::vector<int64_t> parseProgram(std::string_view text);
 
 /// Whether no value of `program` falls when a symbol grows, by its form: no
 /// negative constant, and only constants as divisors. Then checks at the ends

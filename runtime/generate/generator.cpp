@@ -277,6 +277,9 @@ private:
 } // namespace
 
 bool Answer::take(int64_t id, int64_t index) {
+  if (options.token) {
+    options.token(id);
+  }
   if (wasCancelled()) {
     return end(StopReason::Cancelled);
   }

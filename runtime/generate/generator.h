@@ -27,6 +27,8 @@ struct GenerateOptions {
   int64_t maxNewTokens = 256;
   std::vector<std::string> stop;
   bool ignoreEos = false;
+  /// Told of every token that is drawn, in order; null: not asked for.
+  std::function<void(int64_t id)> token;
   /// Read before every token and every chunk of the prompt; null: never.
   const std::atomic<bool> *cancelled = nullptr;
 };

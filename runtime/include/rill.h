@@ -232,6 +232,42 @@ RILL_API rill_status rill_invoke(rill_session *session, const char *method,
                                  const rill_tensor *inputs, size_t input_count,
                                  rill_tensor *outputs, size_t output_count);
 
+/* One dispatch of a profiled call. Strings live as long as the session. */
+typedef struct rill_dispatch {
+  size_t size;
+  const char *layer;  /* of the checkpoint; "" when the file does not say */
+  const char *kernel; /* of the target's code */
+  /* Seconds of CLOCK_MONOTONIC. On a CUDA device the differences are the
+   * device's own; a kernel includes its start by the device, not the host's. */
+  double begin, end;
+  int64_t tiles;             /* of the grid */
+  uint64_t bytes;            /* of weights and states that it must read */
+  uint64_t activation_bytes; /* of operands between dispatches, both ways */
+  uint64_t flops; /* of products and attention; multiply-adds count as two */
+} rill_dispatch;
+
+/* What a session tells while rill_invoke runs, on its thread; functions that
+ * are NULL are not called, none may use the session. Struct sizes as for
+ * options. */
+typedef struct rill_profiler {
+  size_t size; /* sizeof(rill_profiler) */
+  void *user;
+  /* Around every call of a method. */
+  void (*begin)(void *user, const char *method);
+  void (*end)(void *user, const char *method);
+  /* After a call that succeeded, before `end`: every dispatch in turn. While
+   * it is set launches are timed one by one: no captured graphs, and no step
+   * is begun ahead. Results are the same. */
+  void (*dispatch)(void *user, const char *method,
+                   const rill_dispatch *dispatch);
+} rill_profiler;
+
+/* From now on; NULL: no more. The struct is copied. Not set, it costs nothing.
+ * An error when the file's notes on dispatches are damaged, or the device
+ * cannot time. */
+RILL_API rill_status rill_session_set_profiler(rill_session *session,
+                                               const rill_profiler *profiler);
+
 #ifdef __cplusplus
 }
 #endif

@@ -533,6 +533,78 @@ plan_offset = patch_plan("operand", 24, 1 << 50, "<Q")
 plan_arena = patch_plan("header", 56, 1 << 45, "<Q")
 plan_short = changed(lambda a: a.plan("text_decoder").__delitem__(slice(-16, None)))
 
+# --- profiles ----------------------------------------------------------------------
+
+
+def dispatches(change):
+    """Profiles the demo artifact after change(notes on its dispatches)."""
+    def build(bench):
+        artifact = Artifact(bench.model)
+        section = artifact.sections[artifact.manifest["dispatches"]]
+        notes = json.loads(bytes(section[2]))
+        change(notes)
+        section[2] = bytearray(json.dumps(notes).encode())
+        return bench.asking("-p", "Hi", "--profile-ops",
+                            model=artifact.write(bench.folder() / "bad.rill"))
+    return build
+
+
+dispatches_schema = dispatches(lambda n: n.update(schema="rill.dispatches/9"))
+dispatches_layer = dispatches(lambda n: n["plans"][0]["dispatches"][0].__setitem__(0, 1 << 40))
+dispatches_negative = dispatches(lambda n: n["plans"][0]["dispatches"][0].__setitem__(3, -1))
+dispatches_program = dispatches(lambda n: n["programs"].__setitem__(0, "S sqrt"))
+dispatches_falling = dispatches(lambda n: n["programs"].__setitem__(0, "8 S floordiv"))
+dispatches_count = dispatches(lambda n: [p["dispatches"].pop() for p in n["plans"]])
+dispatches_section = changed(lambda a: a.manifest.update(dispatches=0))
+
+
+def dispatches_unused(bench):
+    """Damage that only a profile would meet."""
+    artifact = Artifact(bench.model)
+    artifact.sections[artifact.manifest["dispatches"]][2] = bytearray(b"{")
+    return bench.asking("-p", "Hi", "--tokens", model=artifact.write(bench.folder() / "odd.rill"))
+
+
+def dispatches_absent(bench):
+    """A file without notes: kernels are named, layers and costs are not."""
+    artifact = Artifact(bench.model)
+    del artifact.manifest["dispatches"]
+    return bench.asking("-p", "Hi", "--profile-ops",
+                        model=artifact.write(bench.folder() / "old.rill"))
+
+
+def injected(library, *flags):
+    """A question while NVTX_INJECTION64_PATH names this file."""
+    return lambda bench: bench.asking(
+        "-p", "Hi", "--tokens", *flags,
+        env={**os.environ, "NVTX_INJECTION64_PATH": str(library(bench))})
+
+
+nvtx_absent = injected(lambda bench: bench.folder() / "none.so", "--nvtx")
+nvtx_no_library = injected(lambda bench: bench.model, "--nvtx")
+nvtx_no_tool = injected(lambda bench: bench.bin.parent / "lib/librill.so", "--nvtx")
+nvtx_unasked = injected(lambda bench: bench.folder() / "none.so")
+
+
+def trace_folder_absent(bench):
+    return bench.asking("-p", "Hi", "--trace", bench.folder() / "none" / "t.json")
+
+
+def trace_is_folder(bench):
+    return bench.asking("-p", "Hi", "--trace", bench.folder())
+
+
+def trace_disk_full(bench):
+    folder = bench.folder()
+    prefix = tiny_disk("4k")
+    run = bench.asking("-p", "Hi", "--trace", folder / "t.json")
+    if prefix is None:
+        run.skip = "no file system may be mounted here"
+        return run
+    run.argv = [*prefix, str(folder), *run.argv]
+    return run
+
+
 # --- machine -------------------------------------------------------------------------
 
 

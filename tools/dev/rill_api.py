@@ -18,6 +18,15 @@ class OpenOptions(ctypes.Structure):
                 ("device", ctypes.c_char_p), ("jit", ctypes.c_int32)]
 
 
+CALL = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_char_p)
+DISPATCH = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p)
+
+
+class Profiler(ctypes.Structure):
+    _fields_ = [("size", ctypes.c_size_t), ("user", ctypes.c_void_p), ("begin", CALL),
+                ("end", CALL), ("dispatch", DISPATCH)]
+
+
 class RillError(Exception):
     def __init__(self, code, text):
         super().__init__(f"RILL-{code}: {text}")
@@ -38,7 +47,8 @@ class Library:
         self.c.rill_error_where.restype = ctypes.c_char_p
         self.c.rill_error_why.restype = ctypes.c_char_p
         for name in ("rill_open", "rill_session_create", "rill_session_reset",
-                     "rill_session_rollback", "rill_session_set_next", "rill_invoke"):
+                     "rill_session_rollback", "rill_session_set_next",
+                     "rill_session_set_profiler", "rill_invoke"):
             getattr(self.c, name).restype = ctypes.c_void_p
 
     def check(self, error):
@@ -74,6 +84,13 @@ class Session:
 
     def reset(self):
         self.library.check(self.library.c.rill_session_reset(self.session))
+
+    def time_dispatches(self):
+        """Times every launch of later calls by itself."""
+        self.profiler = Profiler(ctypes.sizeof(Profiler), None, CALL(0), CALL(0),
+                                 DISPATCH(lambda user, method, dispatch: None))
+        self.library.check(self.library.c.rill_session_set_profiler(
+            self.session, ctypes.byref(self.profiler)))
 
     def set_next(self, token, position):
         """What the next step of the first sequence feeds."""

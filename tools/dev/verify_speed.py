@@ -27,10 +27,10 @@ def bench(build, model, threads):
     decode = rows["tg8 @ 128"]
     return {
         "read GB/s": report["read_bytes_per_second"] / 1e9,
-        "FMA GFLOP/s": report["fma_flop_per_second"] / 1e9,
+        "FMA GFLOP/s": report["compute_flop_per_second"] / 1e9,
         "decode of read": decode["read_share"],
-        "prefill of FMA": rows["pp512"]["fma_share"],
-        "vision of FMA": rows["image 32x32"]["fma_share"],
+        "prefill of FMA": rows["pp512"]["compute_share"],
+        "vision of FMA": rows["image 32x32"]["compute_share"],
         "8 rows to decode": rows["rows8 @ 128"]["seconds"] / decode["seconds"],
     }
 

@@ -5,7 +5,8 @@
 //===----------------------------------------------------------------------===//
 #include "tools/rill-bench/ceilings.h"
 
-#include <chrono>
+#include "runtime/core/clock.h"
+
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -14,13 +15,8 @@
 #include <thread>
 #include <vector>
 
+using namespace rill;
 using namespace rill::tools;
-
-double rill::tools::secondsNow() {
-  return std::chrono::duration<double>(
-             std::chrono::steady_clock::now().time_since_epoch())
-      .count();
-}
 
 static bool wide() {
   __builtin_cpu_init();
@@ -66,7 +62,7 @@ __attribute__((target("avx2"))) static uint64_t sum256(const uint8_t *data,
 /// Runs `work(thread)` on all threads and returns the seconds until the last.
 template <typename Work>
 static double timed(int threads, const Work &work) {
-  double begin = secondsNow();
+  double begin = rt::steadySeconds();
   std::vector<std::thread> team;
   for (int i = 1; i < threads; ++i) {
     team.emplace_back([&, i] { work(i); });
@@ -75,38 +71,7 @@ static double timed(int threads, const Work &work) {
   for (std::thread &thread : team) {
     thread.join();
   }
-  return secondsNow() - begin;
-}
-
-ReadCeiling::ReadCeiling(size_t bytes, int threads)
-    : data(nullptr), bytes(bytes), threads(threads) {
-  void *pages = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
-                     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (pages != MAP_FAILED) {
-    data = static_cast<float *>(pages);
-    std::memset(data, 1, bytes);
-  }
-}
-
-ReadCeiling::~ReadCeiling() {
-  if (data) {
-    munmap(data, bytes);
-  }
-}
-
-double ReadCeiling::measure() {
-  if (!data) {
-    return 0;
-  }
-  size_t part = bytes / threads / 512 * 512;
-  std::vector<uint64_t> sink(threads);
-  double seconds = timed(threads, [&](int i) {
-    auto from = reinterpret_cast<const uint8_t *>(data) + part * i;
-    sink[i] = wide() ? sum512(from, part) : sum256(from, part);
-  });
-  volatile uint64_t keep = sink[0];
-  (void)keep;
-  return static_cast<double>(part) * threads / seconds;
+  return rt::steadySeconds() - begin;
 }
 
 __attribute__((target("avx512f"))) static float fma512(int64_t rounds) {
@@ -149,14 +114,69 @@ __attribute__((target("avx2,fma"))) static float fma256(int64_t rounds) {
   return total;
 }
 
-double rill::tools::measureFma(int threads, double seconds) {
-  auto rounds = static_cast<int64_t>(seconds * 1e8);
+namespace {
+class CpuMeter : public Meter {
+public:
+  explicit CpuMeter(int threads) : threads(threads) {
+    name = std::to_string(threads) + " threads";
+    void *pages = mmap(nullptr, kBytes, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (pages != MAP_FAILED) {
+      data = static_cast<uint8_t *>(pages);
+      std::memset(data, 1, kBytes);
+    }
+  }
+  ~CpuMeter() override {
+    if (data) {
+      munmap(data, kBytes);
+    }
+  }
+  rt::Status sample() override;
+
+private:
+  static constexpr size_t kBytes = size_t(1) << 30;
+  double read() const;
+  double fma() const;
+
+  int threads;
+  uint8_t *data = nullptr;
+};
+} // namespace
+
+double CpuMeter::read() const {
+  size_t part = kBytes / threads / 512 * 512;
+  std::vector<uint64_t> sink(threads);
+  double seconds = timed(threads, [&](int i) {
+    const uint8_t *from = data + part * i;
+    sink[i] = wide() ? sum512(from, part) : sum256(from, part);
+  });
+  volatile uint64_t keep = sink[0];
+  (void)keep;
+  return static_cast<double>(part) * threads / seconds;
+}
+
+double CpuMeter::fma() const {
+  constexpr auto kRounds = static_cast<int64_t>(1e7);
   std::vector<float> sink(threads);
   double time = timed(threads, [&](int i) {
-    sink[i] = wide() ? fma512(rounds) : fma256(rounds);
+    sink[i] = wide() ? fma512(kRounds) : fma256(kRounds);
   });
   volatile float keep = sink[0];
   (void)keep;
   double perRound = wide() ? 24.0 * 16 * 2 : 12.0 * 8 * 2;
-  return perRound * static_cast<double>(rounds) * threads / time;
+  return perRound * static_cast<double>(kRounds) * threads / time;
+}
+
+rt::Status CpuMeter::sample() {
+  if (!data) {
+    return rt::makeError(rt::ErrorCode::OutOfMemory, "read ceiling",
+                         "1 GiB cannot be mapped");
+  }
+  takeRead(read());
+  takeFlops(fma(), "FMA");
+  return {};
+}
+
+std::unique_ptr<Meter> rill::tools::cpuMeter(int threads) {
+  return std::make_unique<CpuMeter>(threads);
 }

@@ -202,8 +202,8 @@ static void printTokens(std::span<const int64_t> ids) {
 /// Renders, generates, prints; with null `input`, `raw` is the prompt. Sets
 /// `answer`.
 static rt::Status answer(rt::Generator &generator, const GenerateFlags &flags,
-                         rt::ChatInput *input, const std::string &raw,
-                         std::string &answer) {
+                         Observer &observer, rt::ChatInput *input,
+                         const std::string &raw, std::string &answer) {
   std::vector<rt::TextSpan> spans = {{raw, true}};
   if (input) {
     input->now = std::time(nullptr);
@@ -245,8 +245,10 @@ static rt::Status answer(rt::Generator &generator, const GenerateFlags &flags,
         std::fflush(stdout) == 0;
     return written && !interrupted;
   };
-  RILL_ASSIGN(auto result,
-              generator.generate(prompt, optionsOf(flags, generator), show));
+  rt::GenerateOptions options = optionsOf(flags, generator);
+  Observer::Answer observed(observer);
+  options.token = [&](int64_t id) { observed.token(id); };
+  RILL_ASSIGN(auto result, generator.generate(prompt, options, show));
   std::printf("\n");
   if (std::fflush(stdout) != 0) {
     return rt::makeError(rt::ErrorCode::WriteFailed, "standard output",
@@ -263,7 +265,8 @@ static rt::Status answer(rt::Generator &generator, const GenerateFlags &flags,
 }
 
 /// /image F, /clear, /stats, /save F, /quit; anything else is a message.
-static rt::Status chat(rt::Generator &generator, GenerateFlags flags) {
+static rt::Status chat(rt::Generator &generator, GenerateFlags flags,
+                       Observer &observer) {
   rt::ChatInput input;
   RILL_TRY(readVariables(flags, input));
   JsonValue::Array messages;
@@ -309,7 +312,7 @@ static rt::Status chat(rt::Generator &generator, GenerateFlags flags) {
     messages.push_back(message("user", images, line));
     input.messages = messages;
     std::string text;
-    rt::Status status = answer(generator, flags, &input, "", text);
+    rt::Status status = answer(generator, flags, observer, &input, "", text);
     if (!status.ok()) {
       messages.pop_back();
       std::fprintf(stderr, "%s\n", status.get().render().c_str());
@@ -323,7 +326,8 @@ static rt::Status chat(rt::Generator &generator, GenerateFlags flags) {
 
 rt::Status rill::tools::runGenerate(const rill_model *model,
                                     rill_session *session,
-                                    const GenerateFlags &flags) {
+                                    const GenerateFlags &flags,
+                                    Observer &observer) {
   std::signal(SIGINT, onInterrupt);
   std::signal(SIGPIPE, SIG_IGN);
   RILL_ASSIGN(auto generator, rt::Generator::create(model, session));
@@ -346,14 +350,14 @@ rt::Status rill::tools::runGenerate(const rill_model *model,
       flags.prompt || !flags.promptFile.empty() || !flags.messagesFile.empty();
   if (!given) {
     if (isatty(STDIN_FILENO)) {
-      return chat(*generator, flags);
+      return chat(*generator, flags, observer);
     }
     text.assign(std::istreambuf_iterator<char>(std::cin), {});
   }
   std::string ignored;
   if (flags.raw) {
-    return answer(*generator, flags, nullptr, text, ignored);
+    return answer(*generator, flags, observer, nullptr, text, ignored);
   }
   RILL_ASSIGN(rt::ChatInput input, buildInput(flags, text));
-  return answer(*generator, flags, &input, "", ignored);
+  return answer(*generator, flags, observer, &input, "", ignored);
 }

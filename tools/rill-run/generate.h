@@ -6,6 +6,8 @@
 #ifndef RILL_TOOLS_RILL_RUN_GENERATE_H
 #define RILL_TOOLS_RILL_RUN_GENERATE_H
 
+#include "tools/rill-run/observe.h"
+
 #include "rill.h"
 #include "runtime/formats/status.h"
 
@@ -32,9 +34,10 @@ struct GenerateFlags {
        countTokens = false, printPrompt = false, verbose = false;
 };
 
-/// Runs what the flags ask for; text goes to standard output.
+/// Runs what the flags ask for; text goes to standard output. The observer is
+/// told of answers and tokens.
 rt::Status runGenerate(const rill_model *model, rill_session *session,
-                       const GenerateFlags &flags);
+                       const GenerateFlags &flags, Observer &observer);
 
 } // namespace rill::tools
 

@@ -6,6 +6,7 @@
 #include "tools/common/tool.h"
 #include "tools/rill-run/generate.h"
 #include "tools/rill-run/method.h"
+#include "tools/rill-run/observe.h"
 
 #include "rill.h"
 #include "runtime/core/c_helpers.h"
@@ -19,6 +20,7 @@ struct Flags {
   bool allowJit = false;
   tools::MethodCall call;
   tools::GenerateFlags generate;
+  tools::ObserveFlags observe;
 };
 } // namespace
 
@@ -34,6 +36,13 @@ static void addFlags(tools::Tool &tool, Flags &flags) {
       ->check(CLI::IsMember({"header", "full"}));
   tool.option("--weights-folder", flags.weights,
               "where external weights are (default: beside the model)");
+  tool.flag("--profile-ops", flags.observe.profileOps,
+            "print where the time goes, op by op (on standard error)");
+  tool.flag("--nvtx", flags.observe.nvtx,
+            "tell the tool that NVTX_INJECTION64_PATH names of loading, "
+            "methods and tokens, or fail (without this: if it can be told)");
+  tool.option("--trace", flags.observe.trace,
+              "write this Chrome trace (JSON; about://tracing, Perfetto)");
   tool.option("--method", flags.call.method, "call one method");
   tool.option("--input", flags.call.inputs,
               "@x.npy, @f.safetensors#name, or 1x4xi64=1,2,3,4 (repeat)");
@@ -98,6 +107,7 @@ static rt::Status run(const Flags &flags) {
       flags.weights.empty() ? nullptr : flags.weights.c_str();
   options.device = flags.device.c_str();
   options.allow_jit = flags.allowJit;
+  RILL_ASSIGN(auto observer, tools::Observer::create(flags.observe));
   rill_model *model = nullptr;
   RILL_TRY(rt::statusFromC(rill_open(flags.model.c_str(), &options, &model)));
   std::unique_ptr<rill_model, void (*)(rill_model *)> owner(model, rill_close);
@@ -110,9 +120,11 @@ static rt::Status run(const Flags &flags) {
       rt::statusFromC(rill_session_create(model, &session_options, &session)));
   std::unique_ptr<rill_session, void (*)(rill_session *)> user(
       session, rill_session_free);
-  return flags.call.method.empty()
-             ? tools::runGenerate(model, session, flags.generate)
-             : tools::callMethod(model, session, flags.call);
+  RILL_TRY(observer->loaded(session));
+  RILL_TRY(flags.call.method.empty()
+               ? tools::runGenerate(model, session, flags.generate, *observer)
+               : tools::callMethod(model, session, flags.call));
+  return observer->finish(model);
 }
 
 int main(int argc, char **argv) {

@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 #include "runtime/core/device.h"
 
+#include "runtime/core/clock.h"
 #include "runtime/device/cpu/code.h"
 #include "runtime/device/cpu/workers.h"
 
@@ -25,6 +26,8 @@ public:
   }
   Status prepare(const Call &) override { return {}; }
   Status run(const Call &call) override;
+  Status prepareTiming() override { return {}; }
+  Status runTimed(const Call &call, std::span<Interval> times) override;
   bool runsAhead() const override { return false; }
   Status begin(const Call &call, bool) override { return run(call); }
   Status end(const Call &) override { return {}; }
@@ -99,6 +102,17 @@ Status CpuQueue::run(const Call &call) {
     list[i] = {code->kernel(launch.kernel), launch.operands, launch.tiles};
   }
   workers->run(std::span(list).first(call.launches.size()), call.control);
+  return {};
+}
+
+Status CpuQueue::runTimed(const Call &call, std::span<Interval> times) {
+  for (size_t i = 0; i < call.launches.size(); ++i) {
+    const Launch &launch = call.launches[i];
+    list[0] = {code->kernel(launch.kernel), launch.operands, launch.tiles};
+    times[i].begin = steadySeconds();
+    workers->run(std::span(list).first(1), call.control);
+    times[i].end = steadySeconds();
+  }
   return {};
 }
 

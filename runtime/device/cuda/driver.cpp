@@ -72,6 +72,8 @@ Result<Driver> Driver::open() {
   get(driver.eventRecord, "cuEventRecord");
   get(driver.eventSynchronize, "cuEventSynchronize");
   get(driver.tensorMapEncodeTiled, "cuTensorMapEncodeTiled");
+  get(driver.eventElapsedTime, "cuEventElapsedTime");
+  get(driver.launchHostFunc, "cuLaunchHostFunc");
   get(driver.launchKernelEx, "cuLaunchKernelEx");
   if (!missing.empty()) {
     return refuse("it has no " + missing);

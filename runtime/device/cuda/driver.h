@@ -104,6 +104,8 @@ struct Driver {
                               const uint64_t *, const uint64_t *,
                               const uint32_t *, const uint32_t *, int, int, int,
                               int);
+  int (*eventElapsedTime)(float *, Event, Event);
+  int (*launchHostFunc)(Stream, void (*)(void *), void *);
   int (*launchKernelEx)(const LaunchConfig *, Function, void **, void **);
 
   /// Opens the library and looks everything up. The library stays loaded.

@@ -4,12 +4,14 @@
 // often.
 //
 //===----------------------------------------------------------------------===//
+#include "runtime/core/clock.h"
 #include "runtime/core/plan.h"
 #include "runtime/device/cuda/device.h"
 
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <thread>
 
 using namespace rill::rt;
 using namespace rill::rt::cuda;
@@ -33,6 +35,16 @@ struct Captured {
   GraphExec graph;
 };
 
+/// Holds the stream back while the host submits launches to be timed, so that
+/// what passes between two events is the device's time and not the host's. It
+/// opens by itself in the end: submitting may wait for room in the stream.
+struct Gate {
+  std::atomic<bool> open = false;
+  double opened = 0; ///< when the stream went on
+
+  static void hold(void *gate);
+};
+
 class CudaQueue : public Queue {
 public:
   CudaQueue(const CudaDevice &device) : device(device), driver(device.driver) {}
@@ -45,6 +57,8 @@ public:
   bool runsAhead() const override { return true; }
   Status begin(const Call &call, bool chained) override;
   Status end(const Call &call) override;
+  Status prepareTiming() override;
+  Status runTimed(const Call &call, std::span<Interval> times) override;
   Status write(std::span<const Transfer> transfers) override {
     return copy(transfers, true);
   }
@@ -64,6 +78,9 @@ private:
   Status capture(const Call &call);
   GraphExec graphOf(const Call &call) const;
   Status submit(const Call &call);
+  Status submitTimed(std::span<const Launch> part);
+  Status timePart(std::span<const Launch> part, std::span<Interval> times);
+  Status finishTimed(const Call &call);
   Status submitAhead(const Call &call, bool chained);
   Status check(int code, const char *call) const {
     return driver.check(code, call, device.label);
@@ -83,6 +100,10 @@ private:
   /// Calls begun and ended; each uses the outputs and the event of its parity.
   uint64_t begun = 0, ended = 0;
   Event events[2] = {};
+  /// Of timed launches: before the first, and behind each.
+  static constexpr size_t kTimedPart = 64;
+  Event marks[kTimedPart + 1] = {};
+  Gate gate;
   void *control = nullptr; ///< on the device
   std::vector<void *> parameters;
   std::vector<Captured> graphs;
@@ -97,9 +118,12 @@ CudaQueue::~CudaQueue() {
   for (const Captured &captured : graphs) {
     driver.graphExecDestroy(captured.graph);
   }
-  for (Event event : events) {
-    if (event) {
-      driver.eventDestroy(event);
+  for (std::span<Event> list :
+       {std::span<Event>(events), std::span<Event>(marks)}) {
+    for (Event event : list) {
+      if (event) {
+        driver.eventDestroy(event);
+      }
     }
   }
   if (stream) {
@@ -360,6 +384,82 @@ Status CudaQueue::run(const Call &call) {
   RILL_TRY(scope.status(device.label));
   stage(call, pinned, controlBytes);
   RILL_TRY(settle(submit(call)));
+  deliver(call, pinned + aligned(controlBytes) + inputBytes);
+  return {};
+}
+
+void Gate::hold(void *gate) {
+  constexpr double kPatience = 2e-3;
+  auto &self = *static_cast<Gate *>(gate);
+  double begin = steadySeconds();
+  while (!self.open && steadySeconds() - begin < kPatience) {
+    std::this_thread::yield();
+  }
+  self.opened = steadySeconds();
+}
+
+Status CudaQueue::prepareTiming() {
+  RILL_TRY(usable());
+  Scope scope(driver, device.context);
+  RILL_TRY(scope.status(device.label));
+  constexpr unsigned kWithTime = 0;
+  for (Event &mark : marks) {
+    if (!mark) {
+      RILL_TRY(check(driver.eventCreate(&mark, kWithTime), "cuEventCreate"));
+    }
+  }
+  return {};
+}
+
+/// Launches wait for each other: an overlap would be counted twice.
+Status CudaQueue::submitTimed(std::span<const Launch> part) {
+  RILL_TRY(check(driver.launchHostFunc(stream, Gate::hold, &gate),
+                 "cuLaunchHostFunc"));
+  RILL_TRY(check(driver.eventRecord(marks[0], stream), "cuEventRecord"));
+  for (size_t i = 0; i < part.size(); ++i) {
+    RILL_TRY(launch(part[i], true));
+    RILL_TRY(check(driver.eventRecord(marks[i + 1], stream), "cuEventRecord"));
+  }
+  return {};
+}
+
+Status CudaQueue::timePart(std::span<const Launch> part,
+                           std::span<Interval> times) {
+  gate.open = false;
+  Status submitted = submitTimed(part);
+  gate.open = true;
+  RILL_TRY(std::move(submitted));
+  RILL_TRY(check(driver.streamSynchronize(stream), "cuStreamSynchronize"));
+  double begin = gate.opened;
+  for (size_t i = 0; i < part.size(); ++i) {
+    float milliseconds = 0;
+    RILL_TRY(
+        check(driver.eventElapsedTime(&milliseconds, marks[0], marks[i + 1]),
+              "cuEventElapsedTime"));
+    double end = gate.opened + 1e-3 * static_cast<double>(milliseconds);
+    times[i] = {begin, end};
+    begin = end;
+  }
+  return {};
+}
+
+Status CudaQueue::finishTimed(const Call &call) {
+  RILL_TRY(download(call, pinned + aligned(controlBytes) + inputBytes));
+  return check(driver.streamSynchronize(stream), "cuStreamSynchronize");
+}
+
+Status CudaQueue::runTimed(const Call &call, std::span<Interval> times) {
+  RILL_TRY(usable());
+  Scope scope(driver, device.context);
+  RILL_TRY(scope.status(device.label));
+  stage(call, pinned, controlBytes);
+  RILL_TRY(settle(upload(call)));
+  for (size_t done = 0; done < call.launches.size(); done += kTimedPart) {
+    size_t count = std::min(kTimedPart, call.launches.size() - done);
+    RILL_TRY(settle(timePart(call.launches.subspan(done, count),
+                             times.subspan(done, count))));
+  }
+  RILL_TRY(settle(finishTimed(call)));
   deliver(call, pinned + aligned(controlBytes) + inputBytes);
   return {};
 }

@@ -45,7 +45,8 @@ enum rill_rt_section_kind {
   RILL_RT_SECTION_PTX = 4,
   RILL_RT_SECTION_PLAN = 5,  /* rill_rt_plan */
   RILL_RT_SECTION_ASSET = 6, /* tokenizer.json, template, ... */
-  RILL_RT_SECTION_IR = 7
+  RILL_RT_SECTION_IR = 7,
+  RILL_RT_SECTION_DISPATCHES = 8 /* JSON: layers and costs, for profiles */
 };
 
 typedef struct rill_rt_section {

@@ -2,9 +2,11 @@
 //
 // A manifest is parsed as it is; a plan is put into an artifact whose hashes
 // are right, so that the plan verifier sees it. What it lets through must hold
-// between the ends of the shape ranges too.
+// between the ends of the shape ranges too. Notes on dispatches are read and
+// evaluated.
 //
 //===----------------------------------------------------------------------===//
+#include "runtime/core/dispatch_notes.h"
 #include "runtime/core/plan.h"
 #include "runtime/test/fuzz/fuzz_targets.h"
 
@@ -30,6 +32,20 @@ static constexpr std::string_view kManifest = R"({
                "kernels": ["a", "b"]}],
   "weights": [{"name": "w", "dtype": "f32", "shape": [4, 4], "seed": 1}],
   "assets": [], "sections": []})";
+
+void rill::test::fuzzDispatches(std::span<const uint8_t> bytes) {
+  auto notes = DispatchNotes::parse(
+      {reinterpret_cast<const char *>(bytes.data()), bytes.size()}, "fuzz");
+  const std::vector<DispatchNote> *list = notes.ok() ? notes->plan(1) : nullptr;
+  for (size_t d = 0; list && d < list->size(); ++d) {
+    for (int64_t size : {int64_t(1), int64_t(2048)}) {
+      Symbols symbols = {{size, size, size}};
+      (void)notes->layer((*list)[d]).size();
+      (void)notes->bytes((*list)[d], symbols, size);
+      (void)notes->flops((*list)[d], symbols, size);
+    }
+  }
+}
 
 void rill::test::fuzzManifest(std::span<const uint8_t> bytes) {
   (void)parseManifest(

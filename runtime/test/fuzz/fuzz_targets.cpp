@@ -127,6 +127,7 @@ std::span<const FuzzTarget> rill::test::fuzzTargets() {
                                             {"image", fuzzImage},
                                             {"npy", fuzzNpy},
                                             {"manifest", fuzzManifest},
-                                            {"plan", fuzzPlan}};
+                                            {"plan", fuzzPlan},
+                                            {"dispatches", fuzzDispatches}};
   return kTargets;
 }
