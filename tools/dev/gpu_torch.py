@@ -6,6 +6,7 @@ torch and transformers are installed; --device cpu shows that it works without a
 import argparse
 import json
 import pathlib
+import re
 import statistics
 import sys
 import tempfile
@@ -69,14 +70,15 @@ def times(model, call, args, clock):
 
 
 def products(model, args, clock):
-    """Each shape of the model's linear layers, for 1, 8 and `prefill` rows. Copies of the
-    weight take turns, so that a cache holds none of them."""
+    """The linear layers of one layer of each kind, for 1, 8 and `prefill` rows. Copies of
+    the weight take turns, so that a cache holds none of them."""
     shapes = {}
     for name, module in model.named_modules():
         if isinstance(module, torch.nn.Linear):
-            shapes.setdefault((module.out_features, module.in_features), name)
+            kind = re.sub(r"\.\d+\.", ".N.", name)
+            shapes.setdefault(kind, (module.out_features, module.in_features))
     list_of = []
-    for (n, k), name in shapes.items():
+    for name, (n, k) in shapes.items():
         copies = max(1, min(64, args.cache_bytes // (2 * n * k)))
         weights = [torch.randn(n, k, device=args.device, dtype=torch.bfloat16)
                    for _ in range(copies)]
