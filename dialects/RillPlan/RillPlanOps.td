@@ -20,12 +20,17 @@ def RillPlan_KernelOp : RillPlan_Op<"kernel",
     order of the kernel ABI: arguments, states, results. `template` says which
     KernelTemplate emits the code and `config` its tile configuration; its
     entry `scratch`, when there, is a program: the bytes of scratch that each
-    worker needs.
+    worker needs. Its entry `maps`, when there, holds four numbers for each
+    argument that the kernel takes as a tensor map (kernel_abi.h): the
+    argument's number, columns and rows of a box, bytes of the swizzle.
     `arg_dims` and `result_dims` hold, per value, one postfix program for each
     dynamic dimension. `layer` is the checkpoint layer of the first use.
     Constraints: (kernel_c1) one entry of arg_dims per argument and of
     result_dims per result, one program per dynamic dimension. (kernel_c2)
-    every program is well formed.
+    every program is well formed. (kernel_c3) maps name distinct arguments that
+    are bf16 matrices with rows of whole 16-byte words; a box has 1 to 256 rows
+    and columns, rows of whole words that fit into the swizzle of 0, 32, 64 or
+    128 bytes.
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, StrAttr:$kernel_template,
                        DictionaryAttr:$config, ArrayAttr:$arg_dims,

@@ -116,6 +116,14 @@ void Encoder::dispatch(DispatchOp op) {
   for (auto [i, value] : llvm::enumerate(op.getResults())) {
     operand(value, RILL_RT_WRITE, cast<ArrayAttr>(kernel.getResultDims()[i]));
   }
+  for (const TensorBox &box : tensorBoxes(kernel)) {
+    rill_rt_operand &mapped = operands[record.first_operand + box.argument];
+    auto type = cast<RankedTensorType>(op.getOperand(box.argument).getType());
+    mapped.map_width = static_cast<uint32_t>(type.getShape().back());
+    mapped.map_columns = static_cast<uint16_t>(box.columns);
+    mapped.map_rows = static_cast<uint16_t>(box.rows);
+    mapped.map_swizzle = static_cast<uint32_t>(box.swizzle);
+  }
   record.operand_count =
       static_cast<uint32_t>(operands.size()) - record.first_operand;
   dispatches.push_back(record);
@@ -127,7 +135,7 @@ std::string Encoder::run() {
   }
   rill_rt_plan header = {};
   header.magic = RILL_RT_PLAN_MAGIC;
-  header.version = 1;
+  header.version = RILL_RT_PLAN_VERSION;
   static constexpr const char *kSymbols[] = {"S", "h", "w"};
   for (int i = 0; i < 3; ++i) {
     auto range = variant.getSymbols().getAs<DenseI64ArrayAttr>(kSymbols[i]);

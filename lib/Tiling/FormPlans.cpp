@@ -42,7 +42,7 @@ public:
                  bool manyRows, bool noGeneric,
                  llvm::StringMap<KernelOp> &kernels)
       : module(module), method(method), target(target), policy(policy),
-        ranges(ranges), manyRows(manyRows), noGeneric(noGeneric),
+        ranges(ranges), calls(callsOf(ranges, manyRows)), noGeneric(noGeneric),
         kernels(kernels), shapes(method, fixedSymbols(ranges)),
         builder(module.getContext()) {}
 
@@ -50,6 +50,7 @@ public:
 
 private:
   static llvm::StringMap<int64_t> fixedSymbols(const Ranges &ranges);
+  static Calls callsOf(const Ranges &ranges, bool manyRows);
   LogicalResult dispatch(Operation *op);
   Value operand(Operation *op, Value value);
   KernelOp kernelFor(Operation *op, const KernelChoice &choice,
@@ -62,7 +63,8 @@ private:
   StringRef target;
   const TargetPolicy &policy;
   const Ranges &ranges;
-  bool manyRows, noGeneric;
+  const Calls calls;
+  bool noGeneric;
   llvm::StringMap<KernelOp> &kernels;
   SymbolicShapes shapes;
   OpBuilder builder;
@@ -87,6 +89,19 @@ llvm::StringMap<int64_t> VariantBuilder::fixedSymbols(const Ranges &ranges) {
     }
   }
   return fixed;
+}
+
+Calls VariantBuilder::callsOf(const Ranges &ranges, bool manyRows) {
+  Calls calls;
+  calls.manyRows = manyRows;
+  for (auto [symbol, range] : ranges) {
+    if (symbol == "S") {
+      calls.tall.s = calls.wide.s = range.high;
+    } else {
+      (symbol == "h" ? calls.tall.h : calls.wide.w) = range.high;
+    }
+  }
+  return calls;
 }
 
 /// Per value, the programs of its dynamic dimensions.
@@ -278,7 +293,7 @@ LogicalResult VariantBuilder::dispatch(Operation *op) {
     resultDims.push_back(shapes.dims(result));
   }
   FailureOr<KernelChoice> choice =
-      policy.choose(op, operandDims, resultDims, manyRows);
+      policy.choose(op, operandDims, resultDims, calls);
   if (failed(choice)) {
     return op->emitError() << op->getName() << " has no kernel for " << target;
   }

@@ -1,6 +1,6 @@
 //===- TargetPolicy.cpp - What a target says about kernels ----------------===//
 //
-// The registry of policies.
+// The registry of policies, and what they are told.
 //
 //===----------------------------------------------------------------------===//
 #include "rill/Tiling/TargetPolicy.h"
@@ -8,6 +8,11 @@
 #include "llvm/ADT/StringMap.h"
 
 using namespace rill;
+
+int64_t Calls::most(llvm::StringRef program) const {
+  return std::max(plan::evaluateProgram(program, tall).value_or(0),
+                  plan::evaluateProgram(program, wide).value_or(0));
+}
 
 static llvm::StringMap<const TargetPolicy *> &policies() {
   static llvm::StringMap<const TargetPolicy *> map;

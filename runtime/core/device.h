@@ -16,12 +16,20 @@
 
 namespace rill::rt {
 
+/// A launch's operand that the kernel takes as a tensor map (kernel_abi.h).
+struct MapOperand {
+  uint32_t operand;              ///< of the launch
+  const rill_rt_operand *record; ///< verified
+  uint64_t rows;                 ///< in this call
+};
+
 /// One dispatch of a call. Operands are addresses of the device, in plan
-/// order; the array outlives the queue.
+/// order; the arrays outlive the queue.
 struct Launch {
   uint32_t kernel; ///< number in the target's kernel list
   void *const *operands;
   uint32_t operandCount;
+  std::span<const MapOperand> maps; ///< RILL_RT_MAX_MAPS at most
   int64_t tiles;
 };
 

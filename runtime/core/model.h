@@ -148,6 +148,7 @@ private:
   std::vector<int64_t> before;               // start, token, position of a call
   std::vector<std::vector<void *>> pointers; // per variant, operand order
   std::vector<std::vector<Launch>> launches;
+  std::vector<std::vector<MapOperand>> maps; // per variant, operand order
   std::vector<void *> inputAddresses, outputAddresses;
   std::vector<Transfer> inputTransfers, outputTransfers;
   rill_profiler profiler = {};

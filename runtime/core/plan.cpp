@@ -64,6 +64,7 @@ private:
   Status checkHeader() const;
   Status checkDispatch(size_t index);
   Status checkOperand(size_t dispatch, const rill_rt_operand &operand);
+  Status checkMap(size_t dispatch, const rill_rt_operand &operand) const;
   Status checkOverlap() const;
   Status noteArena(size_t dispatch, const rill_rt_operand &operand,
                    uint64_t bytes);
@@ -105,10 +106,16 @@ Status Verifier::decode() {
   uint64_t operandBytes =
       uint64_t(header.operand_count) * sizeof(rill_rt_operand);
   uint64_t wordBytes = uint64_t(header.program_count) * 2 * sizeof(int64_t);
-  if (header.magic != RILL_RT_PLAN_MAGIC || header.version != 1 ||
-      bytes.size() !=
-          sizeof(header) + dispatchBytes + operandBytes + wordBytes) {
-    return invalid("has another magic, version or length than its header says");
+  if (header.magic != RILL_RT_PLAN_MAGIC) {
+    return invalid("does not begin with RPLN");
+  }
+  if (header.version != RILL_RT_PLAN_VERSION) {
+    return invalid(format("has version %u but this version of Rill reads %d",
+                          header.version, RILL_RT_PLAN_VERSION));
+  }
+  if (bytes.size() !=
+      sizeof(header) + dispatchBytes + operandBytes + wordBytes) {
+    return invalid("has another length than its header says");
   }
   // Sections begin at 4,096 bytes and all records are multiples of 8 long.
   const uint8_t *at = bytes.data() + sizeof(header);
@@ -224,6 +231,48 @@ Status Verifier::noteArena(size_t dispatch, const rill_rt_operand &operand,
                         dispatch));
 }
 
+/// Nothing of a map, or one that cuTensorMapEncodeTiled takes and that stays
+/// inside the operand's bytes.
+Status Verifier::checkMap(size_t dispatch,
+                          const rill_rt_operand &operand) const {
+  constexpr uint32_t kWord = 8, kWordBytes = 16, kMostWidth = 1u << 30;
+  constexpr uint64_t kMostRows = uint64_t(1) << 32;
+  uint32_t swizzle = operand.map_swizzle;
+  if (!operand.map_width) {
+    return operand.map_columns || operand.map_rows || swizzle ||
+                   operand.reserved1
+               ? Status(invalid(format("dispatch %zu has an operand with a box "
+                                       "but no map",
+                                       dispatch)))
+               : Status();
+  }
+  if (target->kind != "cuda" || operand.access != RILL_RT_READ) {
+    return invalid(format("dispatch %zu has a tensor map that no kernel of its "
+                          "target reads",
+                          dispatch));
+  }
+  bool swizzled =
+      swizzle == 0 || ((swizzle == 32 || swizzle == 64 || swizzle == 128) &&
+                       Plan::kMapElement * operand.map_columns <= swizzle);
+  if (operand.map_width % kWord || operand.map_width > kMostWidth ||
+      operand.map_columns % kWord || operand.map_columns < 1 ||
+      operand.map_columns > RILL_RT_MAX_BOX || operand.map_rows < 1 ||
+      operand.map_rows > RILL_RT_MAX_BOX || !swizzled || operand.reserved1 ||
+      operand.offset % kWordBytes) {
+    return invalid(format(
+        "dispatch %zu has a tensor map that cannot be encoded", dispatch));
+  }
+  for (const Symbols &symbols : corners()) {
+    uint64_t rows = plan.mapRows(operand, symbols);
+    if (rows < 1 || rows > kMostRows) {
+      return invalid(format("dispatch %zu has a tensor map without rows, or "
+                            "with more than 2^32",
+                            dispatch));
+    }
+  }
+  return {};
+}
+
 Status Verifier::checkOperand(size_t dispatch, const rill_rt_operand &operand) {
   uint32_t allowed =
       operand.kind == RILL_RT_OPERAND_STATE    ? RILL_RT_READ | RILL_RT_WRITE
@@ -265,6 +314,7 @@ Status Verifier::checkOperand(size_t dispatch, const rill_rt_operand &operand) {
     }
     largest = std::max(largest, static_cast<uint64_t>(*bytes));
   }
+  RILL_TRY(checkMap(dispatch, operand));
   if (output && operand.access == RILL_RT_WRITE) {
     writtenOutputs.insert(operand.index);
   }
@@ -291,6 +341,12 @@ Status Verifier::checkDispatch(size_t index) {
   // Reads first: a kernel's results are written after its arguments exist.
   auto operands =
       plan.operands.subspan(dispatch.first_operand, dispatch.operand_count);
+  if (std::count_if(operands.begin(), operands.end(), [](const auto &operand) {
+        return operand.map_width != 0;
+      }) > RILL_RT_MAX_MAPS) {
+    return invalid(format("dispatch %zu has more than %d tensor maps", index,
+                          RILL_RT_MAX_MAPS));
+  }
   for (bool writes : {false, true}) {
     for (const rill_rt_operand &operand : operands) {
       if ((operand.access == RILL_RT_WRITE) == writes) {
@@ -336,6 +392,7 @@ Result<Plan> Verifier::run() {
 
 Result<Plan> rill::rt::readInitPlan(const Artifact &artifact,
                                     const TargetInfo &target) {
+  constexpr int64_t kMostBlocks = (int64_t(1) << 31) - 1; // of a launch
   const Method &method = target.init->method;
   RILL_ASSIGN(Plan plan, readPlan(artifact, method, target.init->variant()));
   std::vector<bool> made(method.outputs.size());
@@ -344,8 +401,11 @@ Result<Plan> rill::rt::readInitPlan(const Artifact &artifact,
     auto operands =
         plan.operands.subspan(dispatch.first_operand, dispatch.operand_count);
     valid = valid && operands.size() == 2 &&
+            runProgram(plan.program(dispatch.grid_first, dispatch.grid_length),
+                       Symbols())
+                    .value_or(0) <= kMostBlocks &&
             operands[0].kind == RILL_RT_OPERAND_WEIGHT &&
-            operands[0].offset == 0 &&
+            operands[0].offset == 0 && !operands[0].map_width &&
             operands[1].kind == RILL_RT_OPERAND_OUTPUT &&
             operands[1].offset == 0 && !made[operands[1].index];
     if (!valid) {

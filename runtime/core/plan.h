@@ -30,6 +30,15 @@ struct Plan {
     return runProgram(program(d.grid_first, d.grid_length), symbols)
         .value_or(0);
   }
+  /// Rows of the matrix that an operand with a map is in such a call.
+  uint64_t mapRows(const rill_rt_operand &operand,
+                   const Symbols &symbols) const {
+    auto bytes =
+        runProgram(program(operand.bytes_first, operand.bytes_length), symbols);
+    return static_cast<uint64_t>(bytes.value_or(0)) /
+           (kMapElement * uint64_t(operand.map_width));
+  }
+  static constexpr uint64_t kMapElement = 2; ///< bytes of a bf16
 };
 
 /// Bytes of a value of this signature; nothing when a size is none or too

@@ -51,9 +51,21 @@ Status Session::bindVariant(size_t variant) {
     list.push_back(base);
   }
   std::vector<Launch> &calls = launches.emplace_back();
+  std::vector<MapOperand> &boxes = maps.emplace_back();
+  // Launches point into it.
+  boxes.reserve(entry.plan.operands.size());
   for (const rill_rt_dispatch &dispatch : entry.plan.dispatches) {
+    size_t first = boxes.size();
+    for (uint32_t i = 0; i < dispatch.operand_count; ++i) {
+      const rill_rt_operand &operand =
+          entry.plan.operands[dispatch.first_operand + i];
+      if (operand.map_width) {
+        boxes.push_back({i, &operand, 0});
+      }
+    }
     calls.push_back({dispatch.kernel, list.data() + dispatch.first_operand,
-                     dispatch.operand_count, 0});
+                     dispatch.operand_count, std::span(boxes).subspan(first),
+                     0});
   }
   return prepare(variant);
 }
@@ -325,6 +337,9 @@ Call Session::makeCall(size_t variant, const Symbols &symbols,
   }
   for (size_t d = 0; d < plan.dispatches.size(); ++d) {
     launches[variant][d].tiles = plan.tiles(d, symbols);
+  }
+  for (MapOperand &map : maps[variant]) {
+    map.rows = plan.mapRows(*map.record, symbols);
   }
   control()->words[RILL_RT_CONTROL_S] = symbols.values[0];
   control()->words[RILL_RT_CONTROL_H] = symbols.values[1];

@@ -37,6 +37,8 @@ struct Records {
     take(words.data(), words.size() * 8);
   }
 
+  bool cuda = false; ///< the target
+
   /// "" when the plan is valid, else why not.
   std::string judge() const {
     std::vector<uint8_t> bytes;
@@ -48,7 +50,7 @@ struct Records {
     put(dispatches.data(), dispatches.size() * sizeof(dispatches[0]));
     put(operands.data(), operands.size() * sizeof(operands[0]));
     put(words.data(), words.size() * 8);
-    auto file = rill::test::artifactAround(bytes);
+    auto file = rill::test::artifactAround(bytes, cuda);
     auto artifact = Artifact::parse(file, "test", true);
     if (!artifact.ok()) {
       return artifact.error().render();
@@ -153,6 +155,68 @@ TEST(PlanVerifier, RefusesProgramsThatMayFall) {
         r.dispatches[0].grid_length = 5;
       },
       "no valid grid");
+}
+
+TEST(PlanVerifier, RefusesAnotherVersion) {
+  expectRefused([](Records &r) { r.header.version = 1; }, "version 1");
+  expectRefused([](Records &r) { r.header.magic++; }, "RPLN");
+}
+
+// Input 0 is [1, S, 4] f32: rows of 16 bytes, 8 bf16.
+TEST(PlanVerifier, ChecksTensorMaps) {
+  auto map = [](Records &r, size_t operand = 0) -> rill_rt_operand & {
+    r.cuda = true;
+    rill_rt_operand &at = r.operands[operand];
+    at.map_width = at.map_columns = 8;
+    at.map_rows = 16;
+    at.map_swizzle = 32;
+    return at;
+  };
+  Records valid;
+  map(valid);
+  EXPECT_EQ(valid.judge(), "");
+  // Only CUDA kernels take maps, and only of what they read.
+  const char *unread = "tensor map that no kernel of its target reads";
+  expectRefused([&](Records &r) { map(r), r.cuda = false; }, unread);
+  expectRefused([&](Records &r) { map(r, 2); }, unread);
+  const char *encoded = "tensor map that cannot be encoded";
+  using Operand = rill_rt_operand;
+  for (void (*change)(Operand &) :
+       {+[](Operand &o) { o.map_width = 12; },
+        +[](Operand &o) { o.map_width = 1u << 31; },
+        +[](Operand &o) { o.map_columns = 0; },
+        +[](Operand &o) { o.map_columns = 4; },
+        +[](Operand &o) { o.map_columns = 24; }, // wider than the swizzle
+        +[](Operand &o) { o.map_columns = 264, o.map_swizzle = 0; },
+        +[](Operand &o) { o.map_rows = 0; },
+        +[](Operand &o) { o.map_rows = 257; },
+        +[](Operand &o) { o.map_swizzle = 16; },
+        +[](Operand &o) { o.map_swizzle = 256; },
+        +[](Operand &o) { o.reserved1 = 1; }}) {
+    expectRefused([&](Records &r) { change(map(r)); }, encoded);
+  }
+  expectRefused([&](Records &r) { map(r).map_width = 1 << 20; },
+                "tensor map without rows");
+  const char *box = "a box but no map";
+  expectRefused([&](Records &r) { map(r).map_width = 0; }, box);
+  expectRefused([](Records &r) { r.operands[0].map_swizzle = 32; }, box);
+  expectRefused([](Records &r) { r.operands[0].reserved1 = 32; }, box);
+}
+
+TEST(PlanVerifier, RefusesTooManyTensorMaps) {
+  expectRefused(
+      [](Records &r) {
+        rill_rt_operand extra = r.operands[0];
+        extra.map_width = extra.map_columns = 8;
+        extra.map_rows = 1;
+        r.cuda = true;
+        r.operands.insert(r.operands.end(), RILL_RT_MAX_MAPS + 1, extra);
+        r.header.operand_count += RILL_RT_MAX_MAPS + 1;
+        r.dispatches[1].first_operand =
+            r.header.operand_count - RILL_RT_MAX_MAPS - 1;
+        r.dispatches[1].operand_count = RILL_RT_MAX_MAPS + 1;
+      },
+      "more than 4 tensor maps");
 }
 
 TEST(Manifest, RefusesStatesThatOverflowTogether) {

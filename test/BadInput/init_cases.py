@@ -6,7 +6,7 @@ import subprocess
 from bench import Artifact, Run
 
 WEIGHT, PACKED = 2, 6
-OPERAND = 56
+OPERAND = 72
 
 
 def changed(change):
@@ -49,6 +49,12 @@ def packs_twice(artifact):
     plan[first + 2 * OPERAND:first + 4 * OPERAND] = plan[first:first + 2 * OPERAND]
 
 
+def maps_weight(artifact):
+    """Init's first dispatch takes its weight as a tensor map: rows of 8, boxes of 8 by 1."""
+    plan = artifact.sections[init_of(artifact)["plan"]][2]
+    struct.pack_into("<IHH", plan, operands_of(plan)[0] + 56, 8, 8, 1)
+
+
 def code_section(artifact):
     init_of(artifact)["plan"] = artifact.manifest["targets"][0]["ptx"]
 
@@ -62,6 +68,7 @@ def other_kind(artifact):
 
 init_reads_released = changed(reads_released)
 init_packs_twice = changed(packs_twice)
+init_maps_weight = changed(maps_weight)
 init_code_section = changed(code_section)
 init_other_kind = changed(other_kind)
 init_odd_bytes = changed(lambda a: init_of(a)["packed"].__setitem__(0, 513))

@@ -196,6 +196,8 @@ def generate():
         wgmma(f'bf16_n{n}', 'bf16', n=n)
     for ty in ('bf16', 'f16', 'tf32', 'e4m3', 'e5m2', 's8', 'u8'):
         wgmma(f'{ty}_registers', ty, registers=True, acc='s32' if ty in ('s8', 'u8') else 'f32')
+    wgmma('bf16_registers_n128', 'bf16', n=128, registers=True)
+    wgmma('bf16_registers_four_steps', 'bf16', n=64, registers=True, steps=4)
     for a, b in (('e4m3', 'e5m2'), ('e5m2', 'e4m3'), ('e5m2', 'e5m2')):
         wgmma(f'{a}_{b}', a, b)
     for a, b in (('s8', 'u8'), ('u8', 's8'), ('u8', 'u8')):

@@ -23,7 +23,7 @@ def stream_byte(name, element):
 
 
 def patches(h, w):
-    """The normalised patches of the test image of 4h x 4w pixels."""
+    """The normalised patches of the test image of 4h x 4w pixels: [h, w, 48], one list."""
     values = []
     for row in range(h * w):
         for e in range(PATCH * PATCH * CHANNELS):
@@ -31,7 +31,7 @@ def patches(h, w):
             x = row % w * PATCH + e // CHANNELS % PATCH
             byte = stream_byte("test.image", (y * w * PATCH + x) * CHANNELS + e % CHANNELS)
             values.append((byte - 127.5) / 127.5)
-    return rill_api.floats(rill_api.F32, [1, h, w, PATCH * PATCH * CHANNELS], values)
+    return values
 
 
 class Golden:
@@ -56,8 +56,9 @@ class Golden:
     def prompt(self, variant):
         """The embedded prompt, features of the picture in their places."""
         rows = self.embed(variant["ids"])
-        features = rill_api.values_of(self.session.call(
-            "vision_encoder", [patches(variant["height"], variant["width"])], ROOM))
+        h, w = variant["height"], variant["width"]
+        image = rill_api.floats(rill_api.F32, [1, h, w, PATCH * PATCH * CHANNELS], patches(h, w))
+        features = rill_api.values_of(self.session.call("vision_encoder", [image], ROOM))
         for i, token in enumerate(variant["ids"]):
             if token == DATA["image_token"]:
                 rows[i * HIDDEN:(i + 1) * HIDDEN] = features[:HIDDEN]

@@ -65,9 +65,9 @@ class Library:
 class Session:
     """A model and one session of it."""
 
-    def __init__(self, library, path, device):
+    def __init__(self, library, path, device, jit=False):
         self.library, self.model, self.session = library, ctypes.c_void_p(), ctypes.c_void_p()
-        options = OpenOptions(ctypes.sizeof(OpenOptions), None, None, 0, 0, device.encode(), 0)
+        options = OpenOptions(ctypes.sizeof(OpenOptions), None, None, 0, 0, device.encode(), jit)
         library.check(library.c.rill_open(path.encode(), ctypes.byref(options),
                                           ctypes.byref(self.model)))
         try:

@@ -22,10 +22,18 @@ class Kernel:
                               "vector" if constant[number] else "activation")
         for line in re.findall(r"rill\.state @\w+.*", body):
             self.kinds.append("ring" if " ring " in line else "key/value")
+        # A tensor map takes the place of 16 words.
+        maps = re.search(r"maps = array<i64: ([-\d, ]+)>", body)
+        self.maps = [int(word) for word in maps.group(1).split(",")][::4] if maps else []
 
     def kind(self, parameter):
-        """Of the operand with this number; results and the control block are "other"."""
-        return self.kinds[parameter] if 0 <= parameter < len(self.kinds) else "other"
+        """Of the operand that holds this word of the parameters; results and the control block
+        are "other"."""
+        for number, kind in enumerate(self.kinds):
+            parameter -= 16 if number in self.maps else 1
+            if parameter < 0:
+                return kind
+        return "other"
 
 
 def kernels(text):

@@ -11,8 +11,10 @@
 #include "runtime/device/cpu/code.h"
 #include "runtime/formats/file_writer.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <set>
 
 using namespace rill;
 using rt::ErrorCode;
@@ -82,6 +84,28 @@ static void printWeights(const rt::Manifest &manifest) {
   }
 }
 
+/// What kernels of a plan take as tensor maps, once per kernel and operand.
+static void printMaps(const rt::Manifest &manifest,
+                      const rt::MethodVariant &variant, const rt::Plan &plan) {
+  auto target = std::find_if(
+      manifest.targets.begin(), manifest.targets.end(),
+      [&](const auto &entry) { return entry.arch == variant.target; });
+  std::set<std::pair<uint32_t, uint32_t>> seen;
+  for (const rill_rt_dispatch &dispatch : plan.dispatches) {
+    for (uint32_t i = 0; i < dispatch.operand_count; ++i) {
+      const rill_rt_operand &operand =
+          plan.operands[dispatch.first_operand + i];
+      if (operand.map_width && seen.insert({dispatch.kernel, i}).second) {
+        std::printf("  %s, operand %u: tensor map, rows of %u bf16, boxes of "
+                    "%u by %u rows, %u-byte swizzle\n",
+                    target->kernels[dispatch.kernel].c_str(), i,
+                    operand.map_width, operand.map_columns, operand.map_rows,
+                    operand.map_swizzle);
+      }
+    }
+  }
+}
+
 static rt::Status printPlans(const rt::Artifact &artifact) {
   for (const rt::Method &method : artifact.manifest().methods) {
     for (const rt::MethodVariant &variant : method.variants) {
@@ -90,6 +114,7 @@ static rt::Status printPlans(const rt::Artifact &artifact) {
                   method.name.c_str(), variant.target.c_str(),
                   tools::rangesText(variant).c_str(), plan.dispatches.size(),
                   (unsigned long long)plan.header.arena_bytes);
+      printMaps(artifact.manifest(), variant, plan);
     }
   }
   for (const rt::TargetInfo &target : artifact.manifest().targets) {

@@ -6,6 +6,8 @@
 #ifndef RILL_TILING_TARGETPOLICY_H
 #define RILL_TILING_TARGETPOLICY_H
 
+#include "rill/Dialect/RillPlan/ShapeProgram.h"
+
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/Operation.h"
 #include "mlir/Support/LLVM.h"
@@ -30,20 +32,31 @@ struct KeySplit {
   int64_t chunk = 0; ///< keys that stay together, from absolute multiples on
 };
 
+/// The calls that a kernel is chosen for.
+struct Calls {
+  /// May have more than kSmallRows rows per sequence.
+  bool manyRows = false;
+  /// The shape symbols at their upper ends; h and w share their bound, so each
+  /// is largest once.
+  plan::ShapeSymbols tall, wide;
+
+  /// The largest value of a program.
+  int64_t most(llvm::StringRef program) const;
+};
+
 /// The facts of one target.
 class TargetPolicy {
 public:
   virtual ~TargetPolicy() = default;
 
   /// Chooses for one (fused) op. `resultDims` holds a shape program per
-  /// dimension of each result; with `manyRows` a call may have more than
-  /// kSmallRows rows per sequence. Fails, without a message, when nothing of
-  /// the target can run the op.
+  /// dimension of each result. Fails, without a message, when nothing of the
+  /// target can run the op.
   virtual mlir::FailureOr<KernelChoice>
   choose(mlir::Operation *op,
          mlir::ArrayRef<mlir::SmallVector<std::string>> operandDims,
          mlir::ArrayRef<mlir::SmallVector<std::string>> resultDims,
-         bool manyRows) const = 0;
+         const Calls &calls) const = 0;
   /// For an attention_update, whatever its rows; one part: it stays whole.
   virtual KeySplit splitKeys(mlir::Operation *op) const { return {}; }
   /// Whether the templates of the operand's owner take this weight with

@@ -52,8 +52,65 @@ static LogicalResult verifyDims(Operation *op, ArrayAttr dims, TypeRange types,
   return success();
 }
 
+SmallVector<TensorBox> rill::plan::tensorBoxes(KernelOp kernel) {
+  SmallVector<TensorBox> boxes;
+  if (auto maps = kernel.getConfig().getAs<DenseI64ArrayAttr>("maps")) {
+    for (int64_t i = 0; i + 4 <= maps.size(); i += 4) {
+      boxes.push_back({maps[i], maps[i + 1], maps[i + 2], maps[i + 3]});
+    }
+  }
+  return boxes;
+}
+
+/// What is wrong with a map of an argument of this type; null: nothing.
+static const char *whyNoMap(Type argument, const TensorBox &box) {
+  constexpr int64_t kMost = 256, kWord = 8, kSize = 2;
+  auto type = dyn_cast<RankedTensorType>(argument);
+  if (!type || !type.getElementType().isBF16() || type.getRank() < 2 ||
+      type.isDynamicDim(type.getRank() - 1) || type.getShape().back() % kWord) {
+    return "is no bf16 matrix with rows of whole 16-byte words";
+  }
+  if (box.rows < 1 || box.rows > kMost || box.columns < 1 ||
+      box.columns > kMost || box.columns % kWord) {
+    return "has a box that is not 1 to 256 rows of 1 to 256 columns, whole "
+           "16-byte words";
+  }
+  if ((box.swizzle != 0 && box.swizzle != 32 && box.swizzle != 64 &&
+       box.swizzle != 128) ||
+      (box.swizzle && kSize * box.columns > box.swizzle)) {
+    return "has a box that its swizzle of 0, 32, 64 or 128 bytes does not hold";
+  }
+  return nullptr;
+}
+
+static LogicalResult verifyMaps(KernelOp kernel, Block &block) {
+  Attribute entry = kernel.getConfig().get("maps");
+  auto maps = dyn_cast_or_null<DenseI64ArrayAttr>(entry);
+  if (entry && (!maps || maps.size() % 4)) {
+    return kernel.emitOpError("kernel_c3: maps ")
+           << entry << " is no array of four numbers per map";
+  }
+  llvm::SmallDenseSet<int64_t> seen;
+  for (const TensorBox &box : tensorBoxes(kernel)) {
+    if (box.argument < 0 || box.argument >= block.getNumArguments() ||
+        !seen.insert(box.argument).second) {
+      return kernel.emitOpError("kernel_c3: maps name ")
+             << box.argument << ", no argument or one named before";
+    }
+    auto number = static_cast<unsigned>(box.argument);
+    if (const char *why = whyNoMap(block.getArgument(number).getType(), box)) {
+      return kernel.emitOpError("kernel_c3: the map of argument ")
+             << number << ' ' << why;
+    }
+  }
+  return success();
+}
+
 LogicalResult KernelOp::verify() {
   Block &block = getBody().front();
+  if (failed(verifyMaps(*this, block))) {
+    return failure();
+  }
   if (Attribute scratch = getConfig().get("scratch")) {
     auto text = dyn_cast<StringAttr>(scratch);
     if (!text || !isWellFormedProgram(text.getValue())) {

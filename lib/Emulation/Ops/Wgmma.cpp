@@ -168,7 +168,8 @@ void accumulate(Warp &w, const InsInfo &info, size_t r, int l, const float *pa,
 }
 
 /// ints: n, k, element a, element b, scale a, scale b, trans a, trans b,
-/// accumulator kind (0 f32, 1 f16, 2 s32), A in registers, saturate.
+/// accumulator kind (0 f32, 1 f16, 2 s32), A in registers, saturate, which of
+/// `info.reads` are registers of A (first, end).
 /// regs: accumulators, then A's registers. a, b: descriptors. c: scale-d.
 Step mmaAsync(Warp &w, const Ins &i, Mask) {
   if (!w.need(kAllLanes)) {
@@ -203,6 +204,8 @@ Step mmaAsync(Warp &w, const Ins &i, Mask) {
     }
   }
   flight.registers.assign(info.writes.begin(), info.writes.end());
+  flight.registers.insert(flight.registers.end(), info.reads.begin() + x[11],
+                          info.reads.begin() + x[12]);
   w.flights.push_back(std::move(flight));
   ++s.progress;
   return Step::Next;
@@ -314,6 +317,7 @@ void decodeMmaAsync(Decode &d) {
   d.arity(4, 8);
   const Operand &a = d.op(1);
   decodeAccumulators(d, half ? n / 4 : n / 2, half ? Type::B32 : td);
+  auto firstOfA = static_cast<int64_t>(d.info.reads.size()), endOfA = firstOfA;
   bool fromRegisters = a.kind == Operand::Vector;
   if (fromRegisters) {
     for (const Operand &o : a.items) {
@@ -322,6 +326,7 @@ void decodeMmaAsync(Decode &d) {
     if (a.items.size() != 4) {
       d.fail("expected 4 registers of A");
     }
+    endOfA = static_cast<int64_t>(d.info.reads.size());
   } else {
     d.ins.a = d.src(a, Type::B64);
   }
@@ -353,7 +358,9 @@ void decodeMmaAsync(Decode &d) {
                  : half   ? 1
                           : 0,
                  fromRegisters,
-                 d.has("satfinite")};
+                 d.has("satfinite"),
+                 firstOfA,
+                 endOfA};
   d.finish(mmaAsync, InsClass::Matrix);
 }
 
@@ -379,8 +386,8 @@ void addWgmma(OpTable &t) {
   };
 }
 
-/// Reports an ordinary use of a register that a wgmma still writes. Called
-/// only while something is in flight.
+/// Reports an ordinary use of a register that a wgmma still writes, or reads
+/// as A. Called only while something is in flight.
 void checkFlights(Warp &w, const Ins &i) {
   const InsInfo &info = w.program->infos[i.info];
   if (i.cls == InsClass::Matrix && info.ast->parts[0] == "wgmma") {

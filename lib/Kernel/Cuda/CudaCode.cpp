@@ -30,6 +30,12 @@ Value CudaCode::word(int32_t value) {
 
 void CudaCode::barrier() { NVVM::BarrierOp::create(b, loc); }
 
+void CudaCode::barrier(int32_t id, int64_t count) {
+  NVVM::BarrierOp::create(b, loc, Type(), word(id),
+                          word(static_cast<int32_t>(count)),
+                          NVVM::BarrierReductionAttr(), Value());
+}
+
 void CudaCode::warpBarrier() { NVVM::SyncWarpOp::create(b, loc, word(-1)); }
 
 Value CudaCode::shuffle(Value value, Value operand, bool xorLanes) {
@@ -91,9 +97,9 @@ Value CudaCode::foldWarps(Value value, Memory &partials, const Fold &fold) {
   return all;
 }
 
-KernelCode::Memory CudaCode::shared(int64_t count, Type element) {
+KernelCode::Memory CudaCode::shared(int64_t count, Type element,
+                                    int64_t align) {
   constexpr unsigned kSharedSpace = 3;
-  constexpr int64_t kAlign = 128;
   OpBuilder::InsertionGuard guard(b);
   if (!sharedGlobal) {
     auto module = function->getParentOfType<ModuleOp>();
@@ -101,16 +107,19 @@ KernelCode::Memory CudaCode::shared(int64_t count, Type element) {
     sharedGlobal = LLVM::GlobalOp::create(
         b, loc, LLVM::LLVMArrayType::get(b.getI8Type(), 0),
         /*isConstant=*/false, LLVM::Linkage::Internal,
-        (function.getSymName() + "_shared").str(), Attribute(), kAlign,
+        (function.getSymName() + "_shared").str(), Attribute(), align,
         kSharedSpace);
   }
+  auto most = static_cast<int64_t>(*sharedGlobal.getAlignment());
+  sharedGlobal.setAlignment(std::max(most, align));
+  sharedBytes = llvm::alignTo(sharedBytes, align);
   b.setInsertionPointToStart(&function.getBody().front());
   Value base = LLVM::AddressOfOp::create(b, loc, sharedGlobal);
   Memory memory;
   memory.pointer = address(base, integer(sharedBytes), b.getI8Type());
   memory.type = RankedTensorType::get({count}, element);
   int64_t bytes = count * (element.getIntOrFloatBitWidth() / 8);
-  sharedBytes = llvm::alignTo(sharedBytes + bytes, kAlign);
+  sharedBytes += bytes;
   return memory;
 }
 

@@ -27,6 +27,8 @@ public:
 
   /// All threads of the block; every thread must come here.
   void barrier();
+  /// Whole warps, `count` threads of the block, at its barrier `id` (1 .. 15).
+  void barrier(int32_t id, int64_t count);
   /// The lanes of a warp: what they wrote to shared memory is seen by all.
   void warpBarrier();
   /// The value of the lane whose number differs in the bits of `mask`.
@@ -40,9 +42,9 @@ public:
   /// Sum over the block in a fixed order, equal in every thread.
   Value blockSum(Value value);
 
-  /// Shared memory of this kernel, `count` elements, 128-byte aligned. Not
-  /// initialised; every call gives other bytes.
-  Memory shared(int64_t count, mlir::Type element);
+  /// Shared memory of this kernel, `count` elements, `align` (a power of two)
+  /// bytes aligned. Not initialised; every call gives other bytes.
+  Memory shared(int64_t count, mlir::Type element, int64_t align = 128);
   /// Lets the next launch begin, and waits for what the launches before have
   /// written; weights and the control block may be read before. Once, where
   /// every thread comes by; nothing without config "dependent".
@@ -130,6 +132,8 @@ using BeginCudaKernel = EmitCudaTile (*)(CudaCode &code, mlir::Operation *op);
 EmitCudaTile beginCudaLinear(CudaCode &code, mlir::Operation *op);
 /// Template "cuda_gemm": products of many rows.
 EmitCudaTile beginCudaGemm(CudaCode &code, mlir::Operation *op);
+/// Template "cuda_wgmma": the same by wgmma and tensor maps.
+EmitCudaTile beginCudaWgmma(CudaCode &code, mlir::Operation *op);
 /// Template "cuda_pack": a matrix as #rill.packed, a row of blocks a tile.
 EmitCudaTile beginCudaPack(CudaCode &code, mlir::Operation *op);
 /// Template "cuda_short_conv_mix".

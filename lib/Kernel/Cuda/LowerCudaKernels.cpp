@@ -33,12 +33,15 @@ struct Template {
   StringRef integers;
   /// Calls waitForInputs itself, behind the loads of its first weights.
   bool waits = false;
+  /// Takes arguments as tensor maps.
+  bool maps = false;
 };
 } // namespace
 
 static constexpr Template kTemplates[] = {
     {"cuda_linear", beginCudaLinear, "rows threads", true},
     {"cuda_gemm", beginCudaGemm, "blocks threads"},
+    {"cuda_wgmma", beginCudaWgmma, "blocks rows stages threads", true, true},
     {"cuda_pack", beginCudaPack, "threads"},
     {"cuda_short_conv_mix", beginCudaShortConvMix, "rows threads", true},
     {"cuda_attention", beginCudaAttention, "threads"},
@@ -65,6 +68,11 @@ static const Template *findTemplate(plan::KernelOp kernel) {
   if (failed(checkConfig(kernel, found->integers, kMostThreads))) {
     return nullptr;
   }
+  if (!found->maps && !plan::tensorBoxes(kernel).empty()) {
+    kernel.emitError() << "template \"" << found->name
+                       << "\" takes no tensor maps";
+    return nullptr;
+  }
   auto threads = kernel.getConfig().getAs<IntegerAttr>("threads").getInt();
   if (threads % kWarp) {
     kernel.emitError() << "its " << threads << " threads are no whole warps of "
@@ -72,6 +80,20 @@ static const Template *findTemplate(plan::KernelOp kernel) {
     return nullptr;
   }
   return found;
+}
+
+/// The argument becomes a CUtensorMap by value (kernel_abi.h).
+static void passMap(LLVM::LLVMFuncOp function, unsigned argument) {
+  constexpr unsigned kWords = 16;
+  constexpr int64_t kAlign = 64;
+  Builder b(function.getContext());
+  function.setArgAttr(
+      argument, LLVM::LLVMDialect::getByValAttrName(),
+      TypeAttr::get(LLVM::LLVMArrayType::get(b.getI64Type(), kWords)));
+  function.setArgAttr(argument, LLVM::LLVMDialect::getAlignAttrName(),
+                      b.getI64IntegerAttr(kAlign));
+  function.setArgAttr(argument, NVVM::NVVMDialect::getGridConstantAttrName(),
+                      b.getUnitAttr());
 }
 
 static LLVM::LLVMFuncOp declare(OpBuilder &b, plan::KernelOp kernel) {
@@ -83,10 +105,17 @@ static LLVM::LLVMFuncOp declare(OpBuilder &b, plan::KernelOp kernel) {
   constexpr unsigned kGlobalSpace = 1;
   SmallVector<Type> pointers(
       operands + 1, LLVM::LLVMPointerType::get(b.getContext(), kGlobalSpace));
+  auto boxes = plan::tensorBoxes(kernel);
+  for (const plan::TensorBox &box : boxes) {
+    pointers[box.argument] = LLVM::LLVMPointerType::get(b.getContext());
+  }
   auto function = LLVM::LLVMFuncOp::create(
       b, kernel.getLoc(), kernel.getSymName(),
       LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(b.getContext()),
                                   pointers));
+  for (const plan::TensorBox &box : boxes) {
+    passMap(function, static_cast<unsigned>(box.argument));
+  }
   auto threads = cast<IntegerAttr>(kernel.getConfig().get("threads")).getInt();
   function->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(),
                     b.getUnitAttr());

@@ -71,6 +71,7 @@ Result<Driver> Driver::open() {
   get(driver.eventDestroy, "cuEventDestroy_v2");
   get(driver.eventRecord, "cuEventRecord");
   get(driver.eventSynchronize, "cuEventSynchronize");
+  get(driver.tensorMapEncodeTiled, "cuTensorMapEncodeTiled");
   get(driver.eventElapsedTime, "cuEventElapsedTime");
   get(driver.launchHostFunc, "cuLaunchHostFunc");
   get(driver.launchKernelEx, "cuLaunchKernelEx");

@@ -54,6 +54,13 @@ struct LaunchConfig {
   unsigned attributeCount;
 };
 
+/// CUtensorMap, and the values of its enumerations we use: bf16, no interleave,
+/// lines of 128 bytes from L2, zeros outside. Swizzles count 0, 32, 64, 128.
+struct alignas(64) TensorMap {
+  unsigned char bytes[128];
+};
+inline constexpr int kMapBf16 = 9, kMapPlain = 0, kMapL2Line = 2, kMapZeros = 0;
+
 /// The entry points. A call answers a Code.
 struct Driver {
   int (*init)(unsigned);
@@ -93,6 +100,10 @@ struct Driver {
   int (*eventDestroy)(Event);
   int (*eventRecord)(Event, Stream);
   int (*eventSynchronize)(Event);
+  int (*tensorMapEncodeTiled)(TensorMap *, int, unsigned, void *,
+                              const uint64_t *, const uint64_t *,
+                              const uint32_t *, const uint32_t *, int, int, int,
+                              int);
   int (*eventElapsedTime)(float *, Event, Event);
   int (*launchHostFunc)(Stream, void (*)(void *), void *);
   int (*launchKernelEx)(const LaunchConfig *, Function, void **, void **);

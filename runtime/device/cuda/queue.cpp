@@ -5,9 +5,11 @@
 //
 //===----------------------------------------------------------------------===//
 #include "runtime/core/clock.h"
+#include "runtime/core/plan.h"
 #include "runtime/device/cuda/device.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <thread>
 
@@ -72,6 +74,7 @@ private:
   Status download(const Call &call, uint8_t *at);
   Status enqueue(const Call &call);
   Status launch(const Launch &launch, bool first);
+  Status encode(const Launch &launch, const MapOperand &map, TensorMap &to);
   Status capture(const Call &call);
   GraphExec graphOf(const Call &call) const;
   Status submit(const Call &call);
@@ -179,6 +182,22 @@ Result<void *> CudaQueue::allocate(uint64_t bytes, const char *what) {
   return reinterpret_cast<void *>(address);
 }
 
+/// The tensor map of an operand for its rows in this call.
+Status CudaQueue::encode(const Launch &launch, const MapOperand &map,
+                         TensorMap &to) {
+  const rill_rt_operand &record = *map.record;
+  uint64_t sizes[] = {record.map_width, map.rows};
+  uint64_t stride = Plan::kMapElement * sizes[0];
+  uint32_t box[] = {record.map_columns, record.map_rows}, steps[] = {1, 1};
+  int swizzle =
+      record.map_swizzle ? std::countr_zero(record.map_swizzle / 16) : 0;
+  return check(driver.tensorMapEncodeTiled(&to, kMapBf16, 2,
+                                           launch.operands[map.operand], sizes,
+                                           &stride, box, steps, kMapPlain,
+                                           swizzle, kMapL2Line, kMapZeros),
+               "cuTensorMapEncodeTiled");
+}
+
 /// Launches behind the first of a call may begin early where the kernels wait
 /// for their inputs themselves.
 Status CudaQueue::launch(const Launch &launch, bool first) {
@@ -191,6 +210,12 @@ Status CudaQueue::launch(const Launch &launch, bool first) {
   parameters.clear();
   for (uint32_t i = 0; i < launch.operandCount; ++i) {
     parameters.push_back(const_cast<void **>(&launch.operands[i]));
+  }
+  // A launch copies its parameters.
+  TensorMap encoded[RILL_RT_MAX_MAPS];
+  for (size_t m = 0; m < launch.maps.size(); ++m) {
+    RILL_TRY(encode(launch, launch.maps[m], encoded[m]));
+    parameters[launch.maps[m].operand] = &encoded[m];
   }
   parameters.push_back(&control);
   LaunchAttribute early = {};

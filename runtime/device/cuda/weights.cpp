@@ -17,8 +17,8 @@ using namespace rill::rt::cuda;
 static constexpr uint64_t kAlign = 256;
 /// A half of the pinned staging, and a batch that waits to be packed, at most
 /// (but for a weight larger than it).
-static constexpr uint64_t kMostHalf = uint64_t(8) << 20,
-                          kMostRaw = uint64_t(256) << 20;
+static constexpr uint64_t kMostHalf = uint64_t(2) << 20, kMostRaw = uint64_t(32)
+                                                                    << 20;
 
 static uint64_t aligned(uint64_t bytes) {
   return (bytes + kAlign - 1) / kAlign * kAlign;

@@ -72,8 +72,9 @@ enum { RILL_RT_MAX_PROGRAM = 64, RILL_RT_MAX_STACK = 16 };
 
 /* A plan section: header, then dispatches, operands, program words. */
 #define RILL_RT_PLAN_MAGIC 0x4e4c5052u /* "RPLN" */
+enum { RILL_RT_PLAN_VERSION = 2 };
 typedef struct rill_rt_plan {
-  uint32_t magic, version;              /* version 1 */
+  uint32_t magic, version;              /* RILL_RT_PLAN_VERSION */
   int64_t symbol_min[3], symbol_max[3]; /* S, h, w; 1..1 when unused */
   uint64_t arena_bytes, scratch_bytes;
   uint32_t input_count, output_count;
@@ -98,15 +99,22 @@ enum rill_rt_operand_kind {
   RILL_RT_OPERAND_PACKED = 6  /* index of a packed weight, byte offset in it */
 };
 enum { RILL_RT_READ = 1, RILL_RT_WRITE = 2 };
+/* Most tensor maps of a dispatch; rows and columns of a box at most. */
+enum { RILL_RT_MAX_MAPS = 4, RILL_RT_MAX_BOX = 256 };
 
 /* `bytes` is a program: the bytes the operand spans in this call. Tile t
  * touches [tile_base + t*tile_stride, + tile_extent) of them; extent 0 means
- * the whole operand. */
+ * the whole operand. Where map_width is not 0, the kernel takes a tensor map
+ * (kernel_abi.h) of the bytes as a bf16 matrix; only CUDA kernels that read the
+ * operand do. A box of one copy has map_columns times map_rows elements. */
 typedef struct rill_rt_operand {
   uint32_t kind, access, index;
   uint32_t bytes_first, bytes_length, reserved;
   uint64_t offset;
   int64_t tile_base, tile_stride, tile_extent;
+  uint32_t map_width;              /* columns of a row, a multiple of 8 */
+  uint16_t map_columns, map_rows;  /* of a box, 1 .. RILL_RT_MAX_BOX */
+  uint32_t map_swizzle, reserved1; /* bytes: 0, 32, 64 or 128 */
 } rill_rt_operand;
 
 #ifdef __cplusplus
@@ -117,7 +125,7 @@ RILL_RT_CHECK(rill_rt_header, 64);
 RILL_RT_CHECK(rill_rt_section, 64);
 RILL_RT_CHECK(rill_rt_plan, 96);
 RILL_RT_CHECK(rill_rt_dispatch, 24);
-RILL_RT_CHECK(rill_rt_operand, 56);
+RILL_RT_CHECK(rill_rt_operand, 72);
 #undef RILL_RT_CHECK
 #endif
 #endif

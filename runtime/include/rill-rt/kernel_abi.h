@@ -50,7 +50,11 @@ typedef void (*rill_rt_cpu_kernel)(void *const *operands,
                                    void *scratch);
 
 /* A CUDA kernel takes one u64 device pointer per operand in plan order and
- * last the device address of the control block; blockIdx.x is the tile. */
+ * last the device address of the control block; blockIdx.x is the tile. Where
+ * the plan's operand has a box (artifact_format.h), a CUtensorMap stands in the
+ * pointer's place, by value: 128 bytes, 64-byte aligned. It describes a bf16
+ * matrix of map_width columns and as many rows as the operand spans in this
+ * call; rows and columns of a box that lie behind are read as zeros. */
 
 #ifdef __cplusplus
 }

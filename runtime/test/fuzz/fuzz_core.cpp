@@ -12,6 +12,7 @@
 
 #define XXH_INLINE_ALL
 #include <cstring>
+#include <string>
 #include <xxhash.h>
 
 using namespace rill::rt;
@@ -56,18 +57,38 @@ static uint64_t alignUp(uint64_t bytes) {
   return (bytes + kAlign - 1) / kAlign * kAlign;
 }
 
-std::vector<uint8_t> rill::test::artifactAround(std::span<const uint8_t> plan) {
+/// kManifest, or the same for a CUDA target.
+static std::string manifestFor(bool cuda) {
+  std::string text(kManifest);
+  auto replace = [&](std::string_view from, std::string_view to) {
+    for (size_t at = 0; (at = text.find(from, at)) != std::string::npos;
+         at += to.size()) {
+      text.replace(at, from.size(), to);
+    }
+  };
+  if (cuda) {
+    replace("x86-64-v3", "sm_90a");
+    replace(R"("kind": "elf", "section": 0)",
+            R"("kind": "cuda", "ptx": 0, "threads": [32, 32],
+               "shared": [0, 0], "dependent": true)");
+  }
+  return text;
+}
+
+std::vector<uint8_t> rill::test::artifactAround(std::span<const uint8_t> plan,
+                                                bool cuda) {
+  const std::string manifest = manifestFor(cuda);
   rill_rt_header header = {};
   rill_rt_section table[2] = {};
   uint64_t begin = sizeof(header) + sizeof(table);
-  uint64_t code = alignUp(begin + kManifest.size());
+  uint64_t code = alignUp(begin + manifest.size());
   std::memcpy(header.magic, RILL_RT_MAGIC, sizeof(header.magic));
   header.major = RILL_RT_FORMAT_MAJOR;
   header.file_length = code + plan.size();
   header.manifest_offset = begin;
-  header.manifest_length = kManifest.size();
+  header.manifest_length = manifest.size();
   header.section_count = 2;
-  table[0].kind = RILL_RT_SECTION_ELF;
+  table[0].kind = cuda ? RILL_RT_SECTION_PTX : RILL_RT_SECTION_ELF;
   table[1].kind = RILL_RT_SECTION_PLAN;
   table[1].length = plan.size();
   for (rill_rt_section &section : table) {
@@ -79,8 +100,8 @@ std::vector<uint8_t> rill::test::artifactAround(std::span<const uint8_t> plan) {
   std::vector<uint8_t> file(header.file_length, 0);
   std::memcpy(file.data(), &header, sizeof(header));
   std::memcpy(file.data() + sizeof(header), table, sizeof(table));
-  std::memcpy(file.data() + begin, kManifest.data(), kManifest.size());
-  header.hash = XXH3_64bits(file.data(), begin + kManifest.size());
+  std::memcpy(file.data() + begin, manifest.data(), manifest.size());
+  header.hash = XXH3_64bits(file.data(), begin + manifest.size());
   std::memcpy(file.data(), &header, sizeof(header));
   if (!plan.empty()) {
     std::memcpy(file.data() + code, plan.data(), plan.size());
@@ -131,12 +152,15 @@ static void checkCall(const Artifact &artifact, const Plan &plan,
           static_cast<uint64_t>(*bytes) > room - operand.offset) {
         __builtin_trap();
       }
+      if (operand.map_width && plan.mapRows(operand, symbols) < 1) {
+        __builtin_trap();
+      }
     }
   }
 }
 
-void rill::test::fuzzPlan(std::span<const uint8_t> bytes) {
-  std::vector<uint8_t> file = artifactAround(bytes);
+static void fuzzPlanOf(std::span<const uint8_t> bytes, bool cuda) {
+  std::vector<uint8_t> file = rill::test::artifactAround(bytes, cuda);
   auto artifact = Artifact::parse(file, "fuzz", true);
   if (!artifact.ok()) {
     __builtin_trap();
@@ -156,4 +180,9 @@ void rill::test::fuzzPlan(std::span<const uint8_t> bytes) {
       }
     }
   }
+}
+
+void rill::test::fuzzPlan(std::span<const uint8_t> bytes) {
+  fuzzPlanOf(bytes, /*cuda=*/false);
+  fuzzPlanOf(bytes, /*cuda=*/true);
 }

@@ -27,8 +27,10 @@ std::span<const FuzzTarget> fuzzTargets();
 
 /// Those of runtime/core, in a file of their own (fuzz_core.cpp).
 /// An artifact with right hashes: header, table, a manifest with one method
-/// of one variant (S 1..16, h and w 2..8), an empty code section, `plan`.
-std::vector<uint8_t> artifactAround(std::span<const uint8_t> plan);
+/// of one variant (S 1..16, h and w 2..8) for x86-64-v3 or sm_90a, an empty
+/// code section, `plan`.
+std::vector<uint8_t> artifactAround(std::span<const uint8_t> plan,
+                                    bool cuda = false);
 void fuzzManifest(std::span<const uint8_t> bytes);
 void fuzzDispatches(std::span<const uint8_t> bytes);
 void fuzzPlan(std::span<const uint8_t> bytes);

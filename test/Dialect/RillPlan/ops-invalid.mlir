@@ -23,6 +23,60 @@ rill_plan.kernel @k template "generic" config {scratch = 64} layer "" dims [] ->
   rill_plan.yield
 }
 // -----
+// expected-error @below {{kernel_c3: maps array<i64: 0, 8, 1> is no array of four numbers}}
+rill_plan.kernel @k template "t" config {maps = array<i64: 0, 8, 1>} layer "" dims [["S"]] -> [] {
+^bb0(%x: tensor<1x?x8xbf16>):
+  rill_plan.yield
+}
+// -----
+// expected-error @below {{kernel_c3: maps name 1, no argument}}
+rill_plan.kernel @k template "t" config {maps = array<i64: 1, 8, 1, 0>} layer "" dims [["S"]] -> [] {
+^bb0(%x: tensor<1x?x8xbf16>):
+  rill_plan.yield
+}
+// -----
+// expected-error @below {{kernel_c3: maps name 0, no argument or one named before}}
+rill_plan.kernel @k template "t" config {maps = array<i64: 0, 8, 1, 0, 0, 8, 1, 0>} layer "" dims [["S"]] -> [] {
+^bb0(%x: tensor<1x?x8xbf16>):
+  rill_plan.yield
+}
+// -----
+// expected-error @below {{kernel_c3: the map of argument 0 has a box that is not 1 to 256 rows}}
+rill_plan.kernel @k template "t" config {maps = array<i64: 0, 8, 257, 0>} layer "" dims [["S"]] -> [] {
+^bb0(%x: tensor<1x?x8xbf16>):
+  rill_plan.yield
+}
+// -----
+// expected-error @below {{kernel_c3: the map of argument 0 has a box that is not 1 to 256 rows}}
+rill_plan.kernel @k template "t" config {maps = array<i64: 0, 12, 8, 0>} layer "" dims [["S"]] -> [] {
+^bb0(%x: tensor<1x?x8xbf16>):
+  rill_plan.yield
+}
+// -----
+// expected-error @below {{kernel_c3: the map of argument 0 has a box that its swizzle}}
+rill_plan.kernel @k template "t" config {maps = array<i64: 0, 64, 8, 64>} layer "" dims [["S"]] -> [] {
+^bb0(%x: tensor<1x?x8xbf16>):
+  rill_plan.yield
+}
+// -----
+// expected-error @below {{kernel_c3: the map of argument 0 has a box that its swizzle}}
+rill_plan.kernel @k template "t" config {maps = array<i64: 0, 8, 8, 16>} layer "" dims [["S"]] -> [] {
+^bb0(%x: tensor<1x?x8xbf16>):
+  rill_plan.yield
+}
+// -----
+// expected-error @below {{kernel_c3: the map of argument 0 is no bf16 matrix}}
+rill_plan.kernel @k template "t" config {maps = array<i64: 0, 8, 1, 0>} layer "" dims [["S"]] -> [] {
+^bb0(%x: tensor<1x?x8xf32>):
+  rill_plan.yield
+}
+// -----
+// expected-error @below {{kernel_c3: the map of argument 0 is no bf16 matrix}}
+rill_plan.kernel @k template "t" config {maps = array<i64: 0, 8, 1, 0>} layer "" dims [["S"]] -> [] {
+^bb0(%x: tensor<1x?x12xbf16>):
+  rill_plan.yield
+}
+// -----
 // expected-error @below {{variant_c1: S is no symbol with a range}}
 rill_plan.variant @v method "m" target "t" when {S = array<i64: 4, 2>}
     attributes {input_names = [], output_names = [], input_dims = [], output_dims = []} {

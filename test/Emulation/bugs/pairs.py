@@ -454,6 +454,13 @@ pair('wgmma-no-wait', 'register-in-flight', WG + MM + '''
 wgmma.wait_group.sync.aligned 0;          //R
 st.global.f32 [%rd5], %f0;                //@
 wgmma.wait_group.sync.aligned 0;''', block=128, shared=8192)
+MMR = MM.replace('%rd6, %rd6, %p1, 1, 1, 0, 0', '{%r6, %r6, %r6, %r6}, %rd6, %p1, 1, 1, 0')
+pair('wgmma-a-overwritten', 'register-in-flight', WG + MMR + '''
+wgmma.wait_group.sync.aligned 0;          //R
+mov.u32 %r6, %r1;                         //@
+wgmma.wait_group.sync.aligned 0;
+st.global.f32 [%rd5], %f0;
+st.global.u32 [%rd5], %r6;''', block=128, shared=8192)
 pair('wgmma-bad-descriptor', 'bad-descriptor', WG.replace('mov.u64 %rd7, 0x0000001000080000;', 'mov.u64 %rd7, 0x0000001000080000; //R\nmov.u64 %rd7, 0x0000100000080000; //B') + MM.replace('//MMA', '//@') + END, block=128, shared=8192, level='none')
 pair('wgmma-overwrite-operand', 'pending-access', WG + MM + '''
 wgmma.wait_group.sync.aligned 0;          //R

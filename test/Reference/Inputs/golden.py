@@ -6,32 +6,12 @@ import pathlib
 import subprocess
 import sys
 
-import npy
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[3] / "tools/dev"))
+import golden_run  # noqa: E402
+import npy  # noqa: E402
 
-MASK = (1 << 64) - 1
-IDS = [1, 7, 5, 5, 5, 9, 11]
-IMAGE = 5
-LOGITS = [1.289307, -0.758010, -1.631978, -0.571424, -2.187299, 1.080282]
-
-
-def stream_byte(name, e):
-    """FNV-1a of the name, then splitmix64."""
-    z = 0xcbf29ce484222325
-    for c in name.encode():
-        z = (z ^ c) * 0x100000001b3 & MASK
-    z = z + e + 0x9e3779b97f4a7c15 & MASK
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9 & MASK
-    z = (z ^ z >> 27) * 0x94d049bb133111eb & MASK
-    return (z ^ z >> 31) >> 56
-
-
-def patches(height, width):
-    rows = []
-    for row in range(height * width):
-        for e in range(48):
-            y, x = row // width * 4 + e // 12, row % width * 4 + e // 3 % 4
-            rows.append((stream_byte("test.image", (y * width * 4 + x) * 3 + e % 3) - 127.5) / 127.5)
-    return rows
+BASE, IMAGE = golden_run.DATA["variants"][0], golden_run.DATA["image_token"]
+IDS, LOGITS = BASE["ids"], BASE["logits"][0]
 
 
 def main():
@@ -45,7 +25,7 @@ def main():
                         f"outputs={scratch}/out.npy", "-o", "/dev/null"], check=True)
         return npy.read(scratch / "out.npy")
 
-    shape, features = call("vision_encoder", ("<f4", (1, 6, 2, 48), patches(6, 2)))
+    shape, features = call("vision_encoder", ("<f4", (1, 6, 2, 48), golden_run.patches(6, 2)))
     assert shape == (1, 3, 24), shape
     shape, embeds = call("token_embedding", ("<i8", (1, len(IDS)), IDS))
     rows = iter(features[24 * i:24 * i + 24] for i in range(3))

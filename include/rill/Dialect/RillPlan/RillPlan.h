@@ -18,4 +18,16 @@
 #define GET_OP_CLASSES
 #include "dialects/RillPlan/RillPlanOps.h.inc"
 
+namespace rill::plan {
+
+/// A tensor map in the place of a kernel's argument: copies of boxes of that
+/// many columns and rows, swizzled in spans of `swizzle` bytes (0: none).
+struct TensorBox {
+  int64_t argument, columns, rows, swizzle;
+};
+/// The entry `maps` of a verified kernel's config.
+llvm::SmallVector<TensorBox> tensorBoxes(KernelOp kernel);
+
+} // namespace rill::plan
+
 #endif

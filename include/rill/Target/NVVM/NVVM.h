@@ -25,6 +25,9 @@ struct Chip {
   cubin::SmLimits sm;
   int64_t blockShared;  ///< bytes of shared memory a block may ask for
   bool dependentLaunch; ///< griddepcontrol
+  /// Per multiprocessor and clock: multiply-adds of bf16 by wgmma (0: it has
+  /// none), and bytes that come from the second-level cache.
+  int64_t wgmma, cacheBytes;
 };
 llvm::ArrayRef<Chip> chips();
 /// The row of `target`, or null.

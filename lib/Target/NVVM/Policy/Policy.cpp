@@ -28,7 +28,7 @@ public:
   explicit CudaPolicy(const Chip &chip) : chip(chip) {}
   FailureOr<KernelChoice> choose(Operation *op, AllDims operandDims,
                                  AllDims resultDims,
-                                 bool manyRows) const override;
+                                 const Calls &calls) const override;
   KeySplit splitKeys(Operation *op) const override;
   bool readsPacked(OpOperand &weight) const override;
 
@@ -126,6 +126,69 @@ static KernelChoice gemmChoice(LinearOp op, AllDims operandDims) {
           plan::multiplyPrograms(
               plan::ceilDivProgram(rows, kRows),
               std::to_string(llvm::divideCeil(lastSize(op.getY()), width)))};
+}
+
+/// Whether "cuda_wgmma" runs what "cuda_gemm" would: x comes by a tensor map
+/// alone.
+static bool usesWgmma(const Chip &chip, LinearOp op) {
+  return chip.wgmma && !llvm::is_contained(op.getAux(), op.getX());
+}
+
+/// As in WgmmaTemplate.cpp: weight rows of a block, inner elements of a step.
+static constexpr int64_t kWgmmaColumns = 128, kWgmmaInner = 64;
+
+/// Clocks of a call in which a block takes `rows` of x's `all` rows: rounds of
+/// blocks, each of `steps` that multiply while the next ones are copied.
+static int64_t wgmmaClocks(const Chip &chip, int64_t rows, int64_t all,
+                           int64_t across, int64_t steps) {
+  // Filling the ring and storing the sums, roughly.
+  constexpr int64_t kFill = 1500, kPerRow = 8;
+  int64_t rounds = llvm::divideCeil(llvm::divideCeil(all, rows) * across,
+                                    chip.multiprocessors);
+  int64_t products = kWgmmaColumns * rows * kWgmmaInner;
+  int64_t bytes = 2 * (kWgmmaColumns + rows) * kWgmmaInner;
+  int64_t step = std::max(products / chip.wgmma, bytes / chip.cacheBytes);
+  return rounds * (steps * step + kFill + kPerRow * rows);
+}
+
+/// Rows of x that a block takes. Any call up to the largest may come: the
+/// largest, half of it, a quarter and so on count.
+static int64_t wgmmaRows(const Chip &chip, LinearOp op, int64_t most,
+                         int64_t across) {
+  int64_t steps = llvm::divideCeil(lastSize(op.getX()), kWgmmaInner);
+  int64_t best = 0, least = 0;
+  for (int64_t rows : {128, 256, 64}) {
+    int64_t clocks = 0;
+    for (int64_t all = most; all > kRows; all /= 2) {
+      clocks += wgmmaClocks(chip, rows, all, across, steps);
+    }
+    if (!best || clocks < least) {
+      best = rows;
+      least = clocks;
+    }
+  }
+  return best;
+}
+
+static KernelChoice wgmmaChoice(const Chip &chip, LinearOp op,
+                                AllDims operandDims, const Calls &calls) {
+  constexpr int64_t kThreads = 384, kSwizzle = 128, kRing = 192 * 1024;
+  int64_t width = kWgmmaColumns / static_cast<int64_t>(op.getWeights().size());
+  int64_t across = llvm::divideCeil(lastSize(op.getY()), width);
+  std::string program =
+      kernel::sizeProgram(ArrayRef(operandDims[0]).drop_back());
+  int64_t rows = wgmmaRows(chip, op, calls.most(program), across);
+  int64_t stages = kRing / (2 * kWgmmaInner * (kWgmmaColumns + rows));
+  Builder b(op.getContext());
+  NamedAttrList config(makeConfig(op.getContext(), {{"blocks", 1},
+                                                    {"rows", rows},
+                                                    {"stages", stages},
+                                                    {"threads", kThreads}}));
+  // x is the first operand.
+  config.set("maps", b.getDenseI64ArrayAttr({0, kWgmmaInner, rows, kSwizzle}));
+  return {"cuda_wgmma", config.getDictionary(op.getContext()),
+          plan::multiplyPrograms(plan::ceilDivProgram(program, rows),
+                                 std::to_string(across))};
 }
 
 /// Tiles do not cross stacked weights.
@@ -284,16 +347,20 @@ static KernelChoice rowChoice(Operation *op, StringRef name,
       kernel::rowGrid(op, operandDims, resultDims)};
 }
 
-static FailureOr<KernelChoice> chooseTemplate(Operation *op,
+static FailureOr<KernelChoice> chooseTemplate(const Chip &chip, Operation *op,
                                               AllDims operandDims,
                                               AllDims resultDims,
-                                              bool manyRows) {
+                                              const Calls &calls) {
   if (auto linear = dyn_cast<LinearOp>(op)) {
     if (linear.getPrologue() == Prologue::LayerNorm) {
       return failure();
     }
-    return usesGemm(linear, manyRows) ? gemmChoice(linear, operandDims)
-                                      : linearChoice(linear, operandDims);
+    if (!usesGemm(linear, calls.manyRows)) {
+      return linearChoice(linear, operandDims);
+    }
+    return usesWgmma(chip, linear)
+               ? wgmmaChoice(chip, linear, operandDims, calls)
+               : gemmChoice(linear, operandDims);
   }
   if (auto mix = dyn_cast<ShortConvMixOp>(op)) {
     return mixChoice(mix);
@@ -305,7 +372,7 @@ static FailureOr<KernelChoice> chooseTemplate(Operation *op,
     return updateChoice(update);
   }
   if (auto attention = dyn_cast<AttentionOp>(op)) {
-    return attentionChoice(attention, resultDims, manyRows);
+    return attentionChoice(attention, resultDims, calls.manyRows);
   }
   if (isa<PackOp>(op)) {
     return KernelChoice{"cuda_pack",
@@ -328,8 +395,8 @@ static FailureOr<KernelChoice> chooseTemplate(Operation *op,
 
 FailureOr<KernelChoice> CudaPolicy::choose(Operation *op, AllDims operandDims,
                                            AllDims resultDims,
-                                           bool manyRows) const {
-  auto choice = chooseTemplate(op, operandDims, resultDims, manyRows);
+                                           const Calls &calls) const {
+  auto choice = chooseTemplate(chip, op, operandDims, resultDims, calls);
   if (succeeded(choice) && chip.dependentLaunch) {
     Builder b(op->getContext());
     NamedAttrList config(choice->config);

@@ -53,8 +53,8 @@ public:
   FailureOr<KernelChoice> choose(Operation *op,
                                  ArrayRef<SmallVector<std::string>> operandDims,
                                  ArrayRef<SmallVector<std::string>> resultDims,
-                                 bool manyRows) const override {
-    return Choice{chip, operandDims, resultDims, manyRows,
+                                 const Calls &calls) const override {
+    return Choice{chip, operandDims, resultDims, calls.manyRows,
                   Builder(op->getContext())}
         .choose(op);
   }
