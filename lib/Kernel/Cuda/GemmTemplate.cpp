@@ -248,10 +248,13 @@ void GemmTile::emit() {
       [&](Value step, ValueRange from) {
         code.waitCopies(kStages - 2);
         code.barrier();
-        Value ahead = code.add(step, code.integer(kStages - 1));
-        code.when(code.less(ahead, code.integer(steps)), [&] {
-          copyStage(code.rem(ahead, code.integer(kStages)), ahead);
-        });
+        // Of few steps LLVM would drop these copies, and PTX is counted.
+        if (steps > kStages - 1) {
+          Value ahead = code.add(step, code.integer(kStages - 1));
+          code.when(code.less(ahead, code.integer(steps)), [&] {
+            copyStage(code.rem(ahead, code.integer(kStages)), ahead);
+          });
+        }
         code.commitCopies();
         return multiply(code.rem(step, code.integer(kStages)), from);
       });
