@@ -526,6 +526,7 @@ def patch_plan(record, field, value, form="<I"):
 
 
 plan_magic = patch_plan("header", 0, 7)
+plan_version = patch_plan("header", 4, 1)
 plan_kernel = patch_plan("dispatch", 0, 1 << 20)
 plan_operand_index = patch_plan("dispatch", 4, 1 << 30)
 plan_state_index = patch_plan("operand", 8, 1 << 30)
