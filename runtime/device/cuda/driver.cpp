@@ -54,7 +54,6 @@ Result<Driver> Driver::open() {
   get(driver.memGetInfo, "cuMemGetInfo_v2");
   get(driver.memHostAlloc, "cuMemHostAlloc");
   get(driver.memFreeHost, "cuMemFreeHost");
-  get(driver.memcpyHtoD, "cuMemcpyHtoD_v2");
   get(driver.memcpyHtoDAsync, "cuMemcpyHtoDAsync_v2");
   get(driver.memcpyDtoHAsync, "cuMemcpyDtoHAsync_v2");
   get(driver.memsetD8Async, "cuMemsetD8Async");

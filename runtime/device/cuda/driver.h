@@ -83,7 +83,6 @@ struct Driver {
   int (*memGetInfo)(size_t *, size_t *);
   int (*memHostAlloc)(void **, size_t, unsigned);
   int (*memFreeHost)(void *);
-  int (*memcpyHtoD)(Address, const void *, size_t);
   int (*memcpyHtoDAsync)(Address, const void *, size_t, Stream);
   int (*memcpyDtoHAsync)(void *, Address, size_t, Stream);
   int (*memsetD8Async)(Address, unsigned char, size_t, Stream);

@@ -28,8 +28,8 @@ Uploader::Uploader(const CudaDevice &device)
     : device(device), driver(device.driver) {}
 
 Uploader::~Uploader() {
-  if (stream) {
-    driver.streamSynchronize(stream);
+  if (stream && !finished) {
+    driver.streamSynchronize(stream); // an error is on its way already
   }
   for (Event event : events) {
     if (event) {
@@ -81,6 +81,7 @@ Status Uploader::copy(Address to, const void *from, uint64_t bytes) {
 }
 
 Status Uploader::finish() {
+  finished = true;
   return driver.check(driver.streamSynchronize(stream), "cuStreamSynchronize",
                       device.label);
 }

@@ -36,6 +36,7 @@ private:
   const Driver &driver;
   uint8_t *pinned = nullptr;
   uint64_t half = 0, copies = 0;
+  bool finished = false;
   Event events[2] = {}; ///< behind the copies from each half
 };
 
