@@ -226,9 +226,9 @@ std::string Manifest::print(ModuleOp module) const {
   Array targetList, assetList, hashes, requirements{"plans"};
   for (const ManifestTarget &target : targets) {
     targetList.push_back(targetObject(target));
-    if (target.init && requirements.size() == 1) {
-      requirements.push_back("init");
-    }
+  }
+  if (llvm::any_of(targets, [](auto &target) { return target.init; })) {
+    requirements.push_back("init");
   }
   for (const ManifestAsset &asset : assets) {
     assetList.push_back(

@@ -94,24 +94,19 @@ struct Places {
   uint64_t bytes = 0;
 
   Places(const Manifest &manifest, const TargetInfo &target) {
-    for (const WeightInfo &weight : manifest.weights) {
-      plain.push_back(bytes);
-      bytes += aligned(weight.bytes);
-    }
-    if (!target.init) {
-      return;
-    }
-    for (size_t index : target.init->released) {
+    plain.assign(manifest.weights.size(), 0);
+    for (size_t index :
+         target.init ? target.init->released : std::vector<size_t>()) {
       plain[index].reset();
     }
-    bytes = 0;
     for (size_t i = 0; i < plain.size(); ++i) {
       if (plain[i]) {
         plain[i] = bytes;
         bytes += aligned(manifest.weights[i].bytes);
       }
     }
-    for (uint64_t size : target.init->packed) {
+    for (uint64_t size :
+         target.init ? target.init->packed : std::vector<uint64_t>()) {
       packed.push_back(bytes);
       bytes += aligned(size);
     }
