@@ -38,15 +38,15 @@ Status Session::bindVariant(size_t variant) {
       base = arena + operand.offset;
     } else if (operand.kind == RILL_RT_OPERAND_STATE) {
       base = states + layout.stateOffsets[operand.index] + operand.offset;
-    } else if (operand.kind == RILL_RT_OPERAND_WEIGHT) {
+    } else if (operand.kind == RILL_RT_OPERAND_WEIGHT ||
+               operand.kind == RILL_RT_OPERAND_PACKED) {
       // Plans only read weights; the verifier has checked it.
-      base = const_cast<uint8_t *>(static_cast<const uint8_t *>(
-                 model->device()->weight(operand.index))) +
-             operand.offset;
-    } else if (operand.kind == RILL_RT_OPERAND_PACKED) {
-      base = const_cast<uint8_t *>(static_cast<const uint8_t *>(
-                 model->device()->packed(operand.index))) +
-             operand.offset;
+      const Device &device = *model->device();
+      const void *weight = operand.kind == RILL_RT_OPERAND_WEIGHT
+                               ? device.weight(operand.index)
+                               : device.packed(operand.index);
+      base =
+          static_cast<uint8_t *>(const_cast<void *>(weight)) + operand.offset;
     }
     list.push_back(base);
   }
